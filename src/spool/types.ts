@@ -2,8 +2,11 @@
 export const laneNames = ['alarm', 'state', 'process', 'bulk'] as const;
 export type LaneName = (typeof laneNames)[number];
 
-/** Logs of the spool that reports are moved into: refused for now, and refused for good. */
-export const asideNames = ['deferred', 'quarantine'] as const;
+/**
+ * Logs beside the lanes: reports that the centre refuses for now, reports that it refused for good, and copies of
+ * messages that were never accepted.
+ */
+export const asideNames = ['deferred', 'quarantine', 'refused'] as const;
 export type LogName = LaneName | (typeof asideNames)[number];
 
 /** A report to be stored. */
@@ -32,10 +35,14 @@ export interface ReportIdentity {
   readonly previous: number | undefined;
 }
 
-/** A report read back from a log. */
-export interface StoredReport extends NewReport, ReportIdentity {
-  readonly payload: Buffer;
-  /** The log it was read from and its place there, counted from 0 since the log was made; the handle for `acknowledge`. */
-  readonly log: LogName;
-  readonly ordinal: number;
+/** What a lane does when its quota is used up: refuse new reports, or give up the oldest ones. */
+export type WhenFull = 'reject' | 'dropOldest';
+
+/** How a log is kept. */
+export interface LogOptions {
+  /** Bytes on disk at most, over all segments. */
+  readonly quotaBytes: number;
+  readonly whenFull: WhenFull;
+  /** 0: every group is synced at once. Else reports wait up to so long, so that fewer syncs wear the flash. */
+  readonly syncEveryMs: number;
 }

@@ -1,0 +1,15 @@
+export { type FolderLock, lockFolder } from './lock.ts';
+export type { LogStatus, Outcome } from './log.ts';
+export type { LogReader } from './log-reader.ts';
+export type { DecodedRecord } from './record.ts';
+export { Spool, type SpoolEvents, type SpoolOptions, type SpoolStatus } from './spool.ts';
+export {
+  asideNames,
+  type LaneName,
+  type LogName,
+  type LogOptions,
+  laneNames,
+  type NewReport,
+  type ReportIdentity,
+  type WhenFull,
+} from './types.ts';

@@ -1,0 +1,44 @@
+/**
+ * One process per spool folder. SQLite's exclusive lock is an advisory lock of the operating system: it is taken at
+ * once or not at all, ends with the process however that ends, and also holds between containers that share a disk.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { HoldfastError } from '../errors.ts';
+
+export interface FolderLock {
+  release(): void;
+}
+
+/**
+ * Takes the folder for this process.
+ *
+ * @throws HoldfastError `spool-locked`, naming the process that has it.
+ */
+export function lockFolder(folder: string): FolderLock {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const ownerPath = join(folder, 'owner');
+  const database = new DatabaseSync(join(folder, 'lock'));
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+  } catch (error) {
+    database.close();
+    throw new HoldfastError(
+      'spool-locked',
+      `${folder} is in use by process ${readOwner(ownerPath) ?? '(unknown)'}: stop that one first, or choose another --data folder`,
+      error,
+    );
+  }
+  writeFileSync(ownerPath, `${process.pid}\n`, { mode: 0o600 });
+  return { release: () => database.close() };
+}
+
+function readOwner(path: string): number | undefined {
+  try {
+    const pid = Number.parseInt(readFileSync(path, 'utf8'), 10);
+    return Number.isInteger(pid) ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,356 @@
+/**
+ * The writing end of a log: group commit into the active segment.
+ *
+ * - A record's promise resolves after fdatasync of the segment (and of the folder, when the file is new) has returned.
+ * - One group is on its way to the device at a time; what arrives meanwhile is the next group.
+ * - After any failure the active segment is left for good: nothing is written behind a write that may be half there.
+ *   Everything not yet acknowledged fails, and the next record begins a new segment.
+ */
+import { describeError, HoldfastError, isHoldfastError } from '../errors.ts';
+import type { Clock, FileSystem, OpenFile } from '../platform/index.ts';
+import { Group } from './group.ts';
+import { type RecordContent, recordBytesAtMost } from './record.ts';
+import { encodeSegmentHeader, pageBytes, type Segment, type SegmentHeader } from './segment.ts';
+
+/** Below this size of a group the file is filled with zeros ahead of it, so that the next groups need no new blocks. */
+const smallGroupBytes = 32 * 1024;
+const zeros = Buffer.alloc(256 * 1024);
+const maxGroupBytes = 4 * 1024 * 1024;
+
+/** A file for the writer's next segment. */
+export interface SegmentFile {
+  readonly path: string;
+  readonly file: OpenFile;
+  readonly bytes: number;
+  /** True when its name is not known to be on the device. */
+  readonly isNew: boolean;
+}
+
+/** What the writer needs of its log. */
+export interface LogWriterHost {
+  /**
+   * A file for the next segment.
+   *
+   * @throws HoldfastError `spool-full` when the quota is used up; what the file system throws.
+   */
+  provideSegment(): Promise<SegmentFile>;
+  /** `segment` has its first records on the device and belongs to the log. */
+  onSegmentStarted(segment: Segment): void;
+  /** `segment` never got a record to the device; its file is not to be used again. */
+  onSegmentFailed(path: string): void;
+  /** The smallest sequence that no record has yet. */
+  nextSequence(): number;
+  /** A group is on the device; `bytes` is what was written for it. */
+  onWritten(bytes: number): void;
+  /** Records that will never be stored, in no particular order. */
+  onRefused(contents: readonly RecordContent[]): void;
+}
+
+interface Waiting {
+  readonly content: RecordContent;
+  readonly resolve: (ordinal: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Active {
+  readonly segment: Segment;
+  readonly file: OpenFile;
+  /** The header, until it has been written with the first group. */
+  header: Buffer | undefined;
+  isNew: boolean;
+  /** The last page as far as it is used. */
+  readonly tail: Buffer;
+}
+
+/** Writes one log. */
+export class LogWriter {
+  readonly #host: LogWriterHost;
+  readonly #fileSystem: FileSystem;
+  readonly #clock: Clock;
+  readonly #folder: string;
+  readonly #segmentBytes: number;
+  readonly #syncEveryMs: number;
+  #active: Active | undefined;
+  #filling = new Group();
+  #writing = new Group();
+  /** Contents of the filling group, for `onRefused`. */
+  #fillingContents: RecordContent[] = [];
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | undefined;
+  #lastSyncMs = Number.NEGATIVE_INFINITY;
+  #lastError: HoldfastError | undefined;
+  #closed = false;
+  #epoch: number;
+  #end: number;
+  #nextOrdinal: number;
+  #movedIn: number;
+  /** Where the filling group will stand when the group under way succeeds. */
+  #expected: { start: number; epoch: number; ordinal: number; durable: number };
+
+  constructor(options: {
+    host: LogWriterHost;
+    fileSystem: FileSystem;
+    clock: Clock;
+    folder: string;
+    segmentBytes: number;
+    syncEveryMs: number;
+    /** How the log ends: epoch and trusted end of its last segment, next ordinal, records moved in so far. */
+    lastEpoch: number;
+    lastEnd: number;
+    nextOrdinal: number;
+    movedIn: number;
+  }) {
+    this.#host = options.host;
+    this.#fileSystem = options.fileSystem;
+    this.#clock = options.clock;
+    this.#folder = options.folder;
+    this.#segmentBytes = options.segmentBytes;
+    this.#syncEveryMs = options.syncEveryMs;
+    this.#epoch = options.lastEpoch;
+    this.#previous = { epoch: options.lastEpoch, end: options.lastEnd };
+    this.#end = options.lastEnd;
+    this.#nextOrdinal = options.nextOrdinal;
+    this.#movedIn = options.movedIn;
+    this.#expected = {
+      start: pageBytes,
+      epoch: options.lastEpoch + 1,
+      ordinal: options.nextOrdinal,
+      durable: pageBytes,
+    };
+  }
+
+  /** The last segment of the log that holds records: what the next segment's header names as the one before it. */
+  #previous: { epoch: number; end: number };
+
+  /** The newest use of a segment. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Ordinal after the last record on the device. */
+  get nextOrdinal(): number {
+    return this.#nextOrdinal;
+  }
+
+  /** Records moved in from other logs, ever. */
+  get movedIn(): number {
+    return this.#movedIn;
+  }
+
+  /** Why the last write failed; undefined once one has succeeded again. */
+  get lastError(): HoldfastError | undefined {
+    return this.#lastError;
+  }
+
+  /** The segment being written. */
+  get activeSegment(): Segment | undefined {
+    return this.#active?.segment;
+  }
+
+  /**
+   * Resolves with the record's ordinal when it is on the device. Records reach the log in the order of the calls.
+   * Rejects with `spool-full`, `spool-write-failed`, `spool-record-too-large` or `spool-closed`: then it is not stored.
+   */
+  append(content: RecordContent): Promise<number> {
+    const bytes = recordBytesAtMost(content);
+    if (bytes > this.#segmentBytes - pageBytes) {
+      this.#host.onRefused([content]);
+      const limit = this.#segmentBytes - pageBytes;
+      return Promise.reject(
+        new HoldfastError(
+          'spool-record-too-large',
+          `a report of ${bytes} bytes does not fit into a segment (${limit} bytes): raise spool.segmentSize`,
+        ),
+      );
+    }
+    if (this.#closed) {
+      this.#host.onRefused([content]);
+      return Promise.reject(new HoldfastError('spool-closed', 'the spool is stopped'));
+    }
+    return new Promise((resolve, reject) => {
+      const limit = Math.min(maxGroupBytes, this.#segmentBytes - pageBytes);
+      if (this.#waiting.length > 0 || (this.#filling.count > 0 && this.#filling.bytes + bytes > limit)) {
+        this.#waiting.push({ content, resolve, reject });
+      } else this.#fill(content, resolve, reject);
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Writes what is waiting and closes the file; appends are refused from now on. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+    this.#leaveSegment();
+  }
+
+  #fill(content: RecordContent, resolve: (ordinal: number) => void, reject: (error: unknown) => void): void {
+    if (this.#filling.count === 0) this.#filling.reset(this.#expected.start, this.#expected);
+    this.#filling.add(content, resolve, reject);
+    this.#fillingContents.push(content);
+  }
+
+  async #run(): Promise<void> {
+    // Whatever this turn of the event loop still appends joins the first group.
+    await Promise.resolve();
+    while (this.#filling.count > 0) {
+      if (this.#syncEveryMs > 0) {
+        const pause = this.#lastSyncMs + this.#syncEveryMs - this.#clock.monotonicMs();
+        if (pause > 0 && !this.#closed) await this.#clock.sleep(pause);
+      }
+      const group = this.#filling;
+      const contents = this.#fillingContents;
+      this.#filling = this.#writing;
+      this.#filling.clear();
+      this.#writing = group;
+      this.#fillingContents = [];
+      try {
+        await this.#commit(group, contents);
+        this.#lastError = undefined;
+        group.resolveAll();
+      } catch (error) {
+        this.#fail(group, contents, error);
+      }
+      this.#refill();
+      // The senders that were just answered send again within this turn: let them join the next group.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#running = undefined;
+  }
+
+  #refill(): void {
+    const limit = Math.min(maxGroupBytes, this.#segmentBytes - pageBytes);
+    let taken = 0;
+    for (const { content, resolve, reject } of this.#waiting) {
+      if (this.#filling.count > 0 && this.#filling.bytes + recordBytesAtMost(content) > limit) break;
+      this.#fill(content, resolve, reject);
+      taken++;
+    }
+    if (taken > 0) this.#waiting = this.#waiting.slice(taken);
+  }
+
+  async #commit(group: Group, contents: readonly RecordContent[]): Promise<void> {
+    if (this.#active === undefined || this.#startOf(group) + group.bytes > this.#segmentBytes)
+      await this.#roll(contents);
+    const active = this.#active!;
+    const { segment, file } = active;
+    const start = this.#startOf(group);
+    const end = start + group.bytes;
+    const epoch = segment.header.epoch;
+    const pages = group.pages(start, { epoch, ordinal: this.#nextOrdinal, durable: this.#end }, active.tail);
+    this.#expected = { start: end, epoch, ordinal: this.#nextOrdinal + group.count, durable: end };
+
+    let written = pages.length;
+    if (active.header !== undefined) {
+      file.write(active.header, 0);
+      written += active.header.length;
+    }
+    const pageStart = start - (start % pageBytes);
+    file.write(pages, pageStart);
+    if (pageStart + pages.length > segment.bytes) {
+      segment.bytes = pageStart + pages.length;
+      if (group.bytes < smallGroupBytes) written += this.#fillAhead(active);
+    }
+    await file.sync();
+    if (active.isNew) await this.#fileSystem.syncFolder(this.#folder);
+
+    const isFirst = active.header !== undefined;
+    active.header = undefined;
+    active.isNew = false;
+    pages.copy(active.tail, 0, pages.length - pageBytes);
+    this.#end = end;
+    this.#nextOrdinal += group.count;
+    this.#movedIn += group.movedIn;
+    this.#previous = { epoch, end };
+    this.#lastSyncMs = this.#clock.monotonicMs();
+    segment.end = end;
+    segment.endOrdinal = this.#nextOrdinal;
+    segment.movedIn += group.movedIn;
+    if (isFirst) this.#host.onSegmentStarted(segment);
+    this.#host.onWritten(written);
+  }
+
+  /** Begins at a fresh page when that saves writing one page more. */
+  #startOf(group: Group): number {
+    const used = this.#end % pageBytes;
+    if (used === 0) return this.#end;
+    const here = Math.ceil((used + group.bytes) / pageBytes);
+    return Math.ceil(group.bytes / pageBytes) < here ? this.#end - used + pageBytes : this.#end;
+  }
+
+  #fillAhead(active: Active): number {
+    const room = Math.min(zeros.length, this.#segmentBytes - active.segment.bytes);
+    if (room <= 0) return 0;
+    try {
+      active.file.write(room === zeros.length ? zeros : zeros.subarray(0, room), active.segment.bytes);
+      active.segment.bytes += room;
+      return room;
+    } catch {
+      // It only makes later writes cheaper; when there is no room for it, the records themselves may still fit.
+      return 0;
+    }
+  }
+
+  async #roll(contents: readonly RecordContent[]): Promise<void> {
+    this.#leaveSegment();
+    const { path, file, bytes, isNew } = await this.#host.provideSegment();
+    this.#epoch++;
+    const header: SegmentHeader = {
+      epoch: this.#epoch,
+      previousEpoch: this.#previous.epoch,
+      previousEnd: this.#previous.end,
+      firstOrdinal: this.#nextOrdinal,
+      movedInBefore: this.#movedIn,
+      firstSequence: contents.find((content) => !content.movedIn)?.sequence ?? this.#host.nextSequence(),
+      createdMs: Math.max(0, Math.floor(this.#clock.wallMs())),
+    };
+    this.#end = pageBytes;
+    this.#active = {
+      file,
+      isNew,
+      header: encodeSegmentHeader(header),
+      tail: Buffer.alloc(pageBytes),
+      segment: {
+        path,
+        header,
+        bytes: Math.max(bytes - (bytes % pageBytes), pageBytes),
+        end: pageBytes,
+        endOrdinal: this.#nextOrdinal,
+        movedIn: 0,
+        live: true,
+      },
+    };
+  }
+
+  #fail(group: Group, contents: RecordContent[], cause: unknown): void {
+    const error = isHoldfastError(cause)
+      ? cause
+      : new HoldfastError(
+          'spool-write-failed',
+          `the disk did not take a report (${describeError(cause)}): free some space or replace the disk; the box tries again with the next report`,
+          cause,
+        );
+    this.#lastError = error;
+    const failed = this.#active?.header !== undefined ? this.#active.segment.path : undefined;
+    this.#leaveSegment();
+    if (failed !== undefined) this.#host.onSegmentFailed(failed);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#host.onRefused([...contents, ...this.#fillingContents, ...waiting.map(({ content }) => content)]);
+    group.rejectAll(error);
+    this.#filling.rejectAll(error);
+    for (const { reject } of waiting) reject(error);
+    this.#filling.clear();
+    this.#fillingContents = [];
+    this.#expected = { start: pageBytes, epoch: this.#epoch + 1, ordinal: this.#nextOrdinal, durable: pageBytes };
+  }
+
+  #leaveSegment(): void {
+    const active = this.#active;
+    this.#active = undefined;
+    try {
+      active?.file.close();
+    } catch {
+      // Its records are on the device or were refused; there is nothing more to lose.
+    }
+  }
+}

@@ -1,0 +1,401 @@
+/**
+ * One log of the spool: a lane, or one of the logs beside the lanes.
+ *
+ * Invariants: segments are the truth, the cursor only lags; every ordinal below `nextOrdinal` is either open or done
+ * with one outcome; a segment is freed whole, once all of it is done; the bytes on disk stay under the quota.
+ * A failed write fails the appends concerned and nothing else (log-writer.ts). Damage found while reading costs the
+ * records that it hit, which are counted, and whose bytes are kept.
+ */
+import { join } from 'node:path';
+import { describeError, HoldfastError } from '../errors.ts';
+import type { Clock, FileSystem, Logger } from '../platform/index.ts';
+import type { Acknowledged } from './acknowledged.ts';
+import { CursorFile, maxStoredRanges, type Outcomes } from './cursor-file.ts';
+import { LogReader } from './log-reader.ts';
+import { LogWriter, type SegmentFile } from './log-writer.ts';
+import type { DecodedRecord, RecordContent } from './record.ts';
+import { type FreeSegment, recoverLog } from './recovery.ts';
+import type { Segment } from './segment.ts';
+import { type Damage, SegmentReader } from './segment-reader.ts';
+import type { LogName, LogOptions } from './types.ts';
+
+/** Free segments kept for use; more are removed. */
+const freeSegmentsKept = 3;
+
+export type Outcome = keyof Outcomes;
+
+/** What a log tells the spool. */
+export interface LogHost {
+  nextSequence(): number;
+  /** Called before the bytes of a segment up to `epoch` are overwritten: what is known of its records must be safe. */
+  beforeReuse(log: LogName, epoch: number): Promise<void>;
+  /** Records were given up for room: `count` of them, the oldest, with what is known of them. */
+  onEvicted(log: LogName, count: number, firstOrdinal: number): void;
+  /** A range of a segment could not be read; `count` records are lost with it. */
+  onDamage(log: LogName, path: string, damage: Damage | undefined, count: number): void;
+  onRefused(contents: readonly RecordContent[]): void;
+  onWritten(log: LogName, bytes: number): void;
+  /** A segment was begun: a good time to save what is kept beside the log. */
+  onSegmentStarted(log: LogName, epoch: number): void;
+}
+
+/** Counts of one log; all but the gauges only grow and survive restarts. */
+export interface LogStatus extends Outcomes {
+  readonly name: LogName;
+  /** Records ever appended, those moved in from other logs included. */
+  readonly appended: number;
+  readonly movedIn: number;
+  /** Records that wait. */
+  readonly pending: number;
+  /** Bytes of its files. */
+  readonly bytes: number;
+  readonly quotaBytes: number;
+  readonly syncEveryMs: number;
+  /** Why the last append failed; undefined when it did not. */
+  readonly error: HoldfastError | undefined;
+}
+
+export class Log {
+  readonly name: LogName;
+  readonly #folder: string;
+  readonly #fileSystem: FileSystem;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #host: LogHost;
+  readonly #options: LogOptions;
+  readonly #segmentBytes: number;
+  readonly #cursorFile: CursorFile;
+  readonly #segments: Segment[] = [];
+  readonly #free: FreeSegment[] = [];
+  #acknowledged!: Acknowledged;
+  #outcomes!: Outcomes;
+  #reconciled = 0;
+  #writer!: LogWriter;
+  #nextSlot = 1;
+  #changed = false;
+
+  constructor(options: {
+    name: LogName;
+    folder: string;
+    fileSystem: FileSystem;
+    clock: Clock;
+    logger: Logger;
+    host: LogHost;
+    options: LogOptions;
+    segmentBytes: number;
+  }) {
+    this.name = options.name;
+    this.#folder = options.folder;
+    this.#fileSystem = options.fileSystem;
+    this.#clock = options.clock;
+    this.#logger = options.logger.child({ log: options.name });
+    this.#host = options.host;
+    this.#options = options.options;
+    this.#segmentBytes = options.segmentBytes;
+    this.#cursorFile = new CursorFile(options.fileSystem, options.folder);
+  }
+
+  /**
+   * Recovers the log. `onRecord` gets the records of segments newer than `knownEpoch`, in order. Returns the smallest
+   * sequence that none of its records has.
+   *
+   * @throws HoldfastError `spool-version`; what the file system throws.
+   */
+  async open(knownEpoch: number, onRecord: (record: DecodedRecord) => void): Promise<number> {
+    const fileSystem = this.#fileSystem;
+    if (!fileSystem.exists(this.#folder)) {
+      fileSystem.makeFolder(this.#folder);
+      await fileSystem.syncFolder(join(this.#folder, '..'));
+    }
+    const cursor = this.#cursorFile.open('write');
+    const found = recoverLog({ fileSystem, folder: this.#folder, cursor, knownEpoch, onRecord });
+    if (found.unsynced !== undefined) {
+      // After a kill these bytes may stand in the page cache only. Once they are delivered, they must not be forgotten
+      // by a power cut: their sequences would be given out again.
+      const file = fileSystem.open(found.unsynced, 'write');
+      await file.sync();
+      file.close();
+    }
+    await fileSystem.syncFolder(this.#folder);
+    this.#segments.push(...found.segments);
+    this.#free.push(...found.free.toSorted((a, b) => a.epoch - b.epoch));
+    this.#acknowledged = found.acknowledged;
+    this.#outcomes = found.outcomes;
+    this.#reconciled = found.reconciled;
+    this.#nextSlot = found.nextSlot;
+    this.#changed = cursor === undefined && found.nextOrdinal > 0;
+    for (const loss of found.losses) this.#host.onDamage(this.name, loss.path, undefined, loss.to - loss.from);
+    this.#writer = new LogWriter({
+      host: {
+        provideSegment: () => this.#provideSegment(),
+        nextSequence: () => this.#host.nextSequence(),
+        onSegmentStarted: (segment) => {
+          this.#segments.push(segment);
+          this.#host.onSegmentStarted(this.name, segment.header.epoch);
+        },
+        onSegmentFailed: (path) => this.#remove(path),
+        onWritten: (bytes) => this.#host.onWritten(this.name, bytes),
+        onRefused: (contents) => this.#host.onRefused(contents),
+      },
+      fileSystem,
+      clock: this.#clock,
+      folder: this.#folder,
+      segmentBytes: this.#segmentBytes,
+      syncEveryMs: this.#options.syncEveryMs,
+      lastEpoch: found.lastEpoch,
+      lastEnd: found.lastEnd,
+      nextOrdinal: found.nextOrdinal,
+      movedIn: found.movedIn,
+    });
+    return found.nextSequence;
+  }
+
+  /** Resolves with the ordinal once the record is on the device; see LogWriter.append. */
+  append(content: RecordContent): Promise<number> {
+    return this.#writer.append(content);
+  }
+
+  /** Reads the open records in order from `ordinal`, or from the oldest one. */
+  createReader(ordinal = this.#acknowledged.cursor): LogReader {
+    return new LogReader({
+      fileSystem: this.#fileSystem,
+      start: ordinal,
+      segments: this.#segments,
+      isDone: (done) => this.#acknowledged.has(done),
+      isActive: (segment) => this.#writer.activeSegment === segment,
+      onDamage: (segment, damage) => this.#keepDamage(segment, damage),
+      onLost: (segment, from, to) => this.#lose(segment, from, to),
+    });
+  }
+
+  /** Reads one record again; undefined when its segment is gone. */
+  async readAt(epoch: number, at: number): Promise<DecodedRecord | undefined> {
+    const segment = this.#segments.find((candidate) => candidate.header.epoch === epoch);
+    if (segment === undefined) return undefined;
+    const file = this.#fileSystem.open(segment.path, 'read');
+    try {
+      const reader = new SegmentReader({ file, path: segment.path, epoch, limit: segment.end, sealed: true });
+      reader.seek(at);
+      await reader.load();
+      if (!segment.live) return undefined;
+      const item = reader.next();
+      return item?.kind === 'record' && item.record.at === at ? item.record : undefined;
+    } finally {
+      file.close();
+    }
+  }
+
+  /** The oldest open record with this sequence; undefined when there is none. */
+  async find(sequence: number): Promise<DecodedRecord | undefined> {
+    const first = this.#segments.findLast((segment) => segment.header.firstSequence <= sequence);
+    // Records that were moved here carry the sequences of their first log; then only a whole walk is sure.
+    const start = this.#writer.movedIn > 0 ? undefined : first?.header.firstOrdinal;
+    if (start === undefined && this.#writer.movedIn === 0) return undefined;
+    const reader = this.createReader(Math.max(start ?? 0, this.#acknowledged.cursor));
+    try {
+      for (;;) {
+        const records = await reader.read(256);
+        if (records.length === 0) return undefined;
+        const found = records.find((record) => record.sequence === sequence);
+        if (found) return found;
+        if (start !== undefined && records[0]!.sequence > sequence) return undefined;
+      }
+    } finally {
+      reader.close();
+    }
+  }
+
+  /** Marks a record as done; false when it was already. */
+  acknowledge(ordinal: number, outcome: Outcome): boolean {
+    if (!this.#acknowledged.add(ordinal)) return false;
+    this.#outcomes[outcome]++;
+    this.#changed = true;
+    return true;
+  }
+
+  isDone(ordinal: number): boolean {
+    return this.#acknowledged.has(ordinal);
+  }
+
+  get pending(): number {
+    return this.#writer.nextOrdinal - this.#acknowledged.cursor - this.#acknowledged.beyond;
+  }
+
+  get nextOrdinal(): number {
+    return this.#writer.nextOrdinal;
+  }
+
+  /** Records moved in from this ordinal on may still be open in the log that they came from. */
+  get reconciled(): number {
+    return this.#reconciled;
+  }
+
+  /** The log that they came from knows, durably, that everything moved in so far is gone from it. */
+  markReconciled(): void {
+    this.#reconciled = this.#writer.nextOrdinal;
+    this.#changed = true;
+  }
+
+  /** The newest use of a segment; all records of earlier ones are on the device and their senders were told. */
+  get epoch(): number {
+    return this.#writer.epoch;
+  }
+
+  get status(): LogStatus {
+    return {
+      ...this.#outcomes,
+      name: this.name,
+      appended: this.#writer.nextOrdinal,
+      movedIn: this.#writer.movedIn,
+      pending: this.pending,
+      bytes: this.#bytes(),
+      quotaBytes: this.#options.quotaBytes,
+      syncEveryMs: this.#options.syncEveryMs,
+      error: this.#writer.lastError,
+    };
+  }
+
+  /** Hands what is done to the page cache, and frees segments. A failure is logged; it costs repeats at worst. */
+  saveCursor(): void {
+    if (!this.#changed) return;
+    try {
+      this.#release();
+      this.#writeCursor();
+    } catch (error) {
+      this.#logger.warn(
+        { error: describeError(error) },
+        'cannot save what was delivered; after a restart it is sent again',
+      );
+    }
+  }
+
+  /** Resolves when what is done is on the device. */
+  async syncCursor(): Promise<void> {
+    if (this.#changed) this.#writeCursor();
+    await this.#cursorFile.sync();
+  }
+
+  /** Writes what waits, saves the cursor and closes the files. */
+  async close(): Promise<void> {
+    await this.#writer.close();
+    try {
+      this.#release();
+      await this.syncCursor();
+    } catch (error) {
+      this.#logger.warn(
+        { error: describeError(error) },
+        'cannot save what was delivered; after a restart it is sent again',
+      );
+    }
+    this.#cursorFile.close();
+  }
+
+  #writeCursor(): void {
+    const bounds = this.#acknowledged.bounds(maxStoredRanges);
+    let stored = 0;
+    for (let index = 0; index < bounds.length; index += 2) stored += bounds[index + 1]! - bounds[index]!;
+    const outcomes = { ...this.#outcomes };
+    // What does not fit will be delivered again after a restart, and counted then.
+    outcomes.delivered -= this.#acknowledged.beyond - stored;
+    this.#cursorFile.write({
+      cursor: this.#acknowledged.cursor,
+      bounds,
+      outcomes,
+      reconciled: this.#reconciled,
+      nextSequence: this.#host.nextSequence(),
+    });
+    this.#changed = false;
+  }
+
+  #bytes(): number {
+    let bytes = 0;
+    for (const segment of this.#segments) bytes += segment.bytes;
+    for (const free of this.#free) bytes += free.bytes;
+    return bytes;
+  }
+
+  async #provideSegment(): Promise<SegmentFile> {
+    this.#release();
+    if (this.#free.length === 0 && this.#bytes() + this.#segmentBytes > this.#options.quotaBytes) this.#evict();
+    const free = this.#free.shift();
+    if (free === undefined) {
+      const path = join(this.#folder, `${String(this.#nextSlot++).padStart(8, '0')}.segment`);
+      return { path, file: this.#fileSystem.create(path), bytes: 0, isNew: true };
+    }
+    try {
+      await this.#host.beforeReuse(this.name, free.epoch);
+      await this.syncCursor();
+      return { path: free.path, file: this.#fileSystem.open(free.path, 'write'), bytes: free.bytes, isNew: false };
+    } catch (error) {
+      this.#free.unshift(free);
+      throw error;
+    }
+  }
+
+  #evict(): void {
+    const oldest = this.#segments[0];
+    if (this.#options.whenFull === 'reject' || oldest === undefined) {
+      throw new HoldfastError(
+        'spool-full',
+        `lane ${this.name} is full (${this.#options.quotaBytes} bytes): restore the uplink, or raise spool.lanes.${this.name}.quota`,
+      );
+    }
+    const first = oldest.header.firstOrdinal;
+    const count = this.#acknowledged.addRange(first, oldest.endOrdinal);
+    this.#outcomes.evicted += count;
+    this.#changed = true;
+    this.#release();
+    this.#host.onEvicted(this.name, count, first);
+  }
+
+  /** Segments of which everything is done become free. */
+  #release(): void {
+    // Ranges that are not kept on disk must not lose their segment, or a restart would miss what is open before it.
+    if (this.#acknowledged.ranges > maxStoredRanges) return;
+    for (let index = 0; index < this.#segments.length; ) {
+      const segment = this.#segments[index]!;
+      if (segment.header.firstOrdinal > this.#acknowledged.cursor && this.#acknowledged.beyond === 0) break;
+      const isDone = this.#acknowledged.covers(segment.header.firstOrdinal, segment.endOrdinal);
+      if (!isDone || segment === this.#writer.activeSegment) {
+        index++;
+        continue;
+      }
+      this.#segments.splice(index, 1);
+      segment.live = false;
+      this.#free.push({ path: segment.path, bytes: segment.bytes, epoch: segment.header.epoch });
+    }
+  }
+
+  /** Removes free segments beyond the few that are kept, once it is on the device that they are not needed. */
+  async trim(): Promise<void> {
+    const surplus = this.#free.splice(0, Math.max(0, this.#free.length - freeSegmentsKept));
+    if (surplus.length === 0) return;
+    try {
+      await this.syncCursor();
+      for (const { path } of surplus) this.#remove(path);
+    } catch (error) {
+      this.#free.unshift(...surplus);
+      throw error;
+    }
+  }
+
+  #remove(path: string): void {
+    try {
+      this.#fileSystem.remove(path);
+    } catch (error) {
+      this.#logger.warn({ path, error: describeError(error) }, 'cannot remove a segment that is not needed');
+    }
+  }
+
+  #keepDamage(segment: Segment, damage: Damage): void {
+    this.#host.onDamage(this.name, segment.path, damage, 0);
+  }
+
+  #lose(segment: Segment, from: number, to: number): void {
+    const count = this.#acknowledged.addRange(from, to);
+    if (count === 0) return;
+    this.#outcomes.corrupt += count;
+    this.#changed = true;
+    this.#host.onDamage(this.name, segment.path, undefined, count);
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * Finds out what a log holds after a stop of any kind.
+ *
+ * Only the newest segment is read through: of every other one the next segment's header says where it ends. What was
+ * acknowledged to a machine is always found; a group whose write was cut off is not (nobody was told that it is stored).
+ */
+import { join } from 'node:path';
+import type { FileSystem, OpenFile } from '../platform/index.ts';
+import { Acknowledged } from './acknowledged.ts';
+import type { CursorState, Outcomes } from './cursor-file.ts';
+import type { DecodedRecord } from './record.ts';
+import { pageBytes, readSegmentHeader, type Segment, type SegmentHeader } from './segment.ts';
+import { findFirstRecord, SegmentReader } from './segment-reader.ts';
+
+/** A segment that holds nothing that is needed. */
+export interface FreeSegment {
+  readonly path: string;
+  readonly bytes: number;
+  readonly epoch: number;
+}
+
+/** Records that should be there and are not. */
+export interface Loss {
+  readonly path: string;
+  /** Ordinals, `to` exclusive. */
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface RecoveredLog {
+  /** Segments with something to deliver, in the order of the log. */
+  readonly segments: Segment[];
+  readonly free: FreeSegment[];
+  readonly acknowledged: Acknowledged;
+  readonly outcomes: Outcomes;
+  readonly reconciled: number;
+  readonly nextOrdinal: number;
+  readonly nextSequence: number;
+  readonly lastEpoch: number;
+  readonly lastEnd: number;
+  readonly movedIn: number;
+  readonly nextSlot: number;
+  readonly losses: Loss[];
+  /** The newest segment, whose bytes may still be in the page cache only. */
+  readonly unsynced: string | undefined;
+}
+
+interface Candidate {
+  readonly path: string;
+  readonly bytes: number;
+  readonly header: SegmentHeader;
+  /** The header was lost and made up from the records. */
+  readonly rebuilt: boolean;
+}
+
+/**
+ * Reads the state of the log in `folder`, which must exist. `onRecord` is called, in order, for the records of every
+ * segment whose epoch is greater than `knownEpoch`.
+ *
+ * @throws HoldfastError `spool-version`; and whatever the file system throws.
+ */
+export function recoverLog(options: {
+  fileSystem: FileSystem;
+  folder: string;
+  cursor: CursorState | undefined;
+  knownEpoch: number;
+  onRecord: (record: DecodedRecord) => void;
+}): RecoveredLog {
+  const { fileSystem, folder, cursor, onRecord } = options;
+  const free: FreeSegment[] = [];
+  const names = fileSystem.list(folder).filter((name) => /^\d{8,}\.segment$/.test(name));
+  const found: Candidate[] = [];
+  for (const name of names) {
+    const candidate = readCandidate(fileSystem, join(folder, name));
+    if ('header' in candidate) found.push(candidate);
+    else free.push(candidate);
+  }
+  found.sort((a, b) => a.header.epoch - b.header.epoch);
+  const chain = withoutVoid(found, free);
+
+  const newest = chain.at(-1);
+  const start = chain[0]?.header.firstOrdinal ?? 0;
+  const acknowledged = new Acknowledged(cursor?.cursor ?? start, cursor?.bounds);
+  const outcomes: Outcomes = cursor ? { ...cursor.outcomes } : { delivered: start, evicted: 0, moved: 0, corrupt: 0 };
+  const segments: Segment[] = [];
+  const losses: Loss[] = [];
+  let nextSequence = cursor?.nextSequence ?? 1;
+  let expected = acknowledged.cursor;
+  let movedIn = 0;
+  let lastEnd = 0;
+
+  chain.forEach((candidate, index) => {
+    const { header, path, bytes } = candidate;
+    const next = chain[index + 1];
+    const isSealed = next !== undefined && !next.rebuilt && next.header.previousEpoch === header.epoch;
+    const segment: Segment = {
+      path,
+      bytes,
+      header,
+      end: isSealed ? next.header.previousEnd : pageBytes,
+      endOrdinal: isSealed ? next.header.firstOrdinal : header.firstOrdinal,
+      movedIn: isSealed ? next.header.movedInBefore - header.movedInBefore : 0,
+      live: true,
+    };
+    nextSequence = Math.max(nextSequence, header.firstSequence);
+    if (!isSealed || header.epoch > options.knownEpoch) {
+      scan(fileSystem, segment, isSealed, (record) => {
+        if (!record.movedIn) nextSequence = Math.max(nextSequence, record.sequence + 1);
+        onRecord(record);
+      });
+    }
+    if (header.firstOrdinal > expected && !acknowledged.covers(expected, header.firstOrdinal)) {
+      losses.push({ path, from: expected, to: header.firstOrdinal });
+      const missing = acknowledged.addRange(expected, header.firstOrdinal);
+      if (cursor) outcomes.corrupt += missing;
+      else outcomes.delivered += missing;
+    }
+    expected = Math.max(expected, segment.endOrdinal);
+    movedIn = header.movedInBefore + segment.movedIn;
+    lastEnd = segment.end;
+    if (acknowledged.covers(header.firstOrdinal, segment.endOrdinal)) {
+      free.push({ path, bytes, epoch: header.epoch });
+    } else segments.push(segment);
+  });
+
+  return {
+    segments,
+    free,
+    acknowledged,
+    outcomes,
+    reconciled: cursor?.reconciled ?? 0,
+    nextOrdinal: Math.max(expected, acknowledged.cursor),
+    nextSequence,
+    lastEpoch: Math.max(0, ...found.map((candidate) => candidate.header.epoch)),
+    lastEnd,
+    movedIn,
+    nextSlot: names.length === 0 ? 1 : Number.parseInt(names.at(-1)!, 10) + 1,
+    losses,
+    unsynced: newest?.path,
+  };
+}
+
+function readCandidate(fileSystem: FileSystem, path: string): Candidate | FreeSegment {
+  return using(fileSystem, path, (file) => {
+    const bytes = file.size();
+    const header = readSegmentHeader(file, path);
+    if (header !== undefined) return { path, bytes, header, rebuilt: false };
+    const first = findFirstRecord(file, bytes);
+    if (first === undefined) return { path, bytes, epoch: 0 };
+    return {
+      path,
+      bytes,
+      rebuilt: true,
+      header: {
+        epoch: first.epoch,
+        previousEpoch: first.epoch - 1,
+        previousEnd: 0,
+        firstOrdinal: first.ordinal,
+        movedInBefore: 0,
+        firstSequence: 0,
+        createdMs: 0,
+      },
+    };
+  });
+}
+
+/**
+ * Leaves out what the log has passed over: a segment was given up after a failed write when a later one names an
+ * earlier one as the segment before it. What such a segment holds was never acknowledged.
+ */
+function withoutVoid(ascending: Candidate[], free: FreeSegment[]): Candidate[] {
+  const chain: Candidate[] = [];
+  let before = Number.POSITIVE_INFINITY;
+  for (const candidate of ascending.toReversed()) {
+    if (candidate.header.epoch > before) {
+      free.push({ path: candidate.path, bytes: candidate.bytes, epoch: candidate.header.epoch });
+      continue;
+    }
+    chain.unshift(candidate);
+    before = Math.min(before, candidate.header.previousEpoch);
+  }
+  return chain;
+}
+
+function scan(
+  fileSystem: FileSystem,
+  segment: Segment,
+  isSealed: boolean,
+  onRecord: (record: DecodedRecord) => void,
+): void {
+  using(fileSystem, segment.path, (file) => {
+    const limit = isSealed ? segment.end : segment.bytes;
+    const reader = new SegmentReader({
+      file,
+      path: segment.path,
+      epoch: segment.header.epoch,
+      limit,
+      sealed: isSealed,
+    });
+    for (let item = reader.next(); item !== undefined; item = reader.next()) {
+      // Whoever reads on to deliver comes upon the damage again, and reports it then.
+      if (item.kind === 'damage') continue;
+      onRecord(item.record);
+      if (isSealed) continue;
+      segment.end = reader.position;
+      segment.endOrdinal = item.record.ordinal + 1;
+      if (item.record.movedIn) segment.movedIn++;
+    }
+  });
+}
+
+/** Opens a file for reading, and closes it whatever happens. */
+export function using<T>(fileSystem: FileSystem, path: string, action: (file: OpenFile) => T): T {
+  const file = fileSystem.open(path, 'read');
+  try {
+    return action(file);
+  } finally {
+    file.close();
+  }
+}

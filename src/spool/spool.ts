@@ -1,0 +1,481 @@
+/**
+ * The spool: every report that the gateway has accepted and the centre does not have yet.
+ *
+ * Promises: an append that resolves is on the device (fdatasync); it stays until `acknowledge`; what is done is never
+ * ahead of the truth on disk, so a crash costs repeats and never a report; and
+ * accepted = delivered + pending + quarantined + evicted, whenever one looks.
+ *
+ * One log per lane, and three beside them (`deferred`, `quarantine`, `refused`). One sequence counts over all lanes.
+ * Memory does not grow with the backlog. Failures: an append that cannot be stored rejects and leaves nothing half
+ * there; everything else that fails is logged, counted and tried again.
+ */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { describeError, HoldfastError } from '../errors.ts';
+import type { Clock, FileSystem, Logger, Timer } from '../platform/index.ts';
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { DamageKeeper } from './damage.ts';
+import { Log, type LogStatus, type Outcome } from './log.ts';
+import type { LogReader } from './log-reader.ts';
+import { PendingIndex } from './pending-index.ts';
+import type { DecodedRecord, RecordContent } from './record.ts';
+import { RepeatWindow } from './repeat-window.ts';
+import { asideNames, type LaneName, type LogName, type LogOptions, laneNames, type NewReport } from './types.ts';
+
+/** Checkpoints are made after so many new segments, or when a segment is to be used again. */
+const segmentsPerCheckpoint = 8;
+const saveEveryMs = 500;
+
+export interface SpoolOptions {
+  readonly folder: string;
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Size of a segment file in bytes: 64 KiB to 256 MiB, a multiple of 4096. */
+  readonly segmentBytes: number;
+  readonly logs: Readonly<Record<LogName, LogOptions>>;
+  /** How long the same report sent again is recognised, and how many are remembered. */
+  readonly repeatWindow: { readonly durationMs: number; readonly capacity: number };
+  /** The channel whose waiting reports are indexed by machine, and its lane. */
+  readonly indexed: { readonly channel: string; readonly lane: LaneName };
+  /** How many machines and channels are remembered for `previous` (20,000). */
+  readonly machines?: number;
+  readonly events?: SpoolEvents;
+}
+
+/** What happens to reports without being asked for. */
+export interface SpoolEvents {
+  /** The oldest `count` reports of a log were given up for room. */
+  onEvicted?(log: LogName, count: number): void;
+  /** A part of a log could not be read: `count` reports are lost with it; what could be read of it is in `damaged`. */
+  onDamage?(log: LogName, path: string, count: number): void;
+}
+
+/** Counts over all logs, and each log by itself. */
+export interface SpoolStatus {
+  readonly accepted: number;
+  readonly delivered: number;
+  readonly pending: number;
+  readonly quarantined: number;
+  readonly evicted: number;
+  /** Bytes of all files. */
+  readonly bytes: number;
+  /** Bytes written for reports since the start. */
+  readonly writtenBytes: number;
+  readonly forgottenEarly: number;
+  readonly nextSequence: number;
+  readonly logs: Readonly<Record<LogName, LogStatus>>;
+  /** Totals of what was not accepted, by reason. */
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export class Spool {
+  readonly #options: SpoolOptions;
+  readonly #logger: Logger;
+  readonly #logs = new Map<LogName, Log>();
+  readonly #damage: DamageKeeper;
+  readonly #index = new PendingIndex(10_000);
+  readonly #boot = randomBytes(8).toString('hex');
+  /** The last sequence given to each channel and machine, and the last one that is on the device. */
+  readonly #last = new Map<string, number>();
+  readonly #lastStored = new Map<string, number>();
+  readonly #counters: Record<string, number> = {};
+  readonly repeats: RepeatWindow;
+  #nextSequence = 1;
+  #writtenBytes = 0;
+  #windowBaseMs = 0;
+  #covered: Partial<Record<LogName, number>> = {};
+  #newSegments = 0;
+  #checkpointing: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #indexing: Promise<void> | undefined;
+  #state: 'new' | 'open' | 'closed' = 'new';
+
+  constructor(options: SpoolOptions) {
+    this.#options = options;
+    this.#logger = options.logger.child({ part: 'spool' });
+    this.#damage = new DamageKeeper(options.fileSystem, join(options.folder, 'damaged'));
+    this.repeats = new RepeatWindow({
+      fileSystem: options.fileSystem,
+      folder: options.folder,
+      capacity: options.repeatWindow.capacity,
+      windowMs: options.repeatWindow.durationMs,
+      nowMs: () => this.#windowMs(),
+    });
+    for (const name of [...laneNames, ...asideNames]) this.#logs.set(name, this.#createLog(name));
+  }
+
+  /** 16 hex digits, drawn anew for each start: part of every message id. */
+  get boot(): string {
+    return this.#boot;
+  }
+
+  /**
+   * Recovers everything and makes ready for appends. The folder must be locked by the caller (lock.ts).
+   *
+   * @throws HoldfastError `spool-version`; what the file system throws.
+   */
+  async open(): Promise<void> {
+    if (this.#state !== 'new') return;
+    const { fileSystem, folder, clock } = this.#options;
+    fileSystem.makeFolder(folder);
+    await fileSystem.syncFolder(join(folder, '..'));
+    const checkpoint = readCheckpoint(fileSystem, folder);
+    this.#restoreTime(checkpoint, this.repeats.open());
+    for (const [key, sequence] of checkpoint?.last ?? []) this.#rememberStored(key, sequence);
+    Object.assign(this.#counters, checkpoint?.counters);
+    const wallMs = clock.wallMs();
+    for (const [name, log] of this.#logs) {
+      const known = checkpoint?.epochs[name] ?? 0;
+      const next = await log.open(known, (record) => this.#recover(name, record, wallMs));
+      this.#nextSequence = Math.max(this.#nextSequence, next);
+      if (known > 0) this.#covered[name] = known;
+    }
+    await this.#reconcile();
+    this.#state = 'open';
+    this.#timer = clock.every(saveEveryMs, () => this.#save());
+    this.#indexing = this.#buildIndex();
+  }
+
+  /**
+   * Resolves with the sequence once the report is on the device. Reports of one lane are stored in the order of the
+   * calls. Rejects with `spool-full`, `spool-write-failed`, `spool-record-too-large` or `spool-closed`: not stored then.
+   */
+  append(lane: LaneName, report: NewReport): Promise<number> {
+    if (this.#state !== 'open') return Promise.reject(new HoldfastError('spool-closed', 'the spool is not open'));
+    const { clock, indexed } = this.#options;
+    const key = `${report.channel}/${report.serial}`;
+    const previous = this.#last.get(key);
+    const sequence = this.#nextSequence++;
+    this.#last.set(key, sequence);
+    const stored = this.#log(lane).append({
+      channel: report.channel,
+      serial: report.serial,
+      payload: report.payload,
+      sequence,
+      previous,
+      boot: this.#boot,
+      monotonicUs: Math.floor(clock.monotonicMs() * 1000),
+      wallMs: Math.max(0, Math.floor(clock.wallMs())),
+      clockTrusted: clock.isTrusted(),
+      movedIn: false,
+      reason: undefined,
+    });
+    return stored.then((ordinal) => {
+      this.#rememberStored(key, sequence);
+      if (lane === indexed.lane && report.channel === indexed.channel) this.#index.add(report.serial, ordinal);
+      return sequence;
+    });
+  }
+
+  /** Keeps a copy of a message that is not accepted, and why. Resolves when it is on the device; errors as `append`. */
+  async keepRefused(message: NewReport, reason: string): Promise<void> {
+    const { clock } = this.#options;
+    await this.#log('refused').append({
+      ...message,
+      sequence: 0,
+      previous: undefined,
+      boot: this.#boot,
+      monotonicUs: Math.floor(clock.monotonicMs() * 1000),
+      wallMs: Math.max(0, Math.floor(clock.wallMs())),
+      clockTrusted: clock.isTrusted(),
+      movedIn: true,
+      reason,
+    });
+  }
+
+  /** A walk over the open records of a log, from the oldest. */
+  createReader(log: LogName): LogReader {
+    return this.#log(log).createReader();
+  }
+
+  /** Reads a record again; undefined when it is gone. `epoch` and `at` as in the record. */
+  readAt(log: LogName, record: Pick<DecodedRecord, 'epoch' | 'at'>): Promise<DecodedRecord | undefined> {
+    return this.#log(log).readAt(record.epoch, record.at);
+  }
+
+  /** Out of turn: the open report with this sequence, and its log; undefined when no lane has it. */
+  async take(sequence: number): Promise<{ log: LogName; record: DecodedRecord } | undefined> {
+    for (const name of [...laneNames, 'deferred', 'quarantine'] as const) {
+      const record = await this.#log(name).find(sequence);
+      if (record) return { log: name, record };
+    }
+    return undefined;
+  }
+
+  /** The waiting reports of a machine on the indexed channel, in order, wherever in the backlog they stand. */
+  async pendingOf(serial: string): Promise<DecodedRecord[]> {
+    await this.#indexing;
+    const { lane, channel } = this.#options.indexed;
+    const log = this.#log(lane);
+    const found: DecodedRecord[] = [];
+    if (this.#index.isComplete) {
+      for (const ordinal of this.#index.of(serial)) {
+        const reader = log.createReader(ordinal);
+        try {
+          const [record] = await reader.read(1);
+          if (record?.ordinal === ordinal) found.push(record);
+        } finally {
+          reader.close();
+        }
+      }
+      return found;
+    }
+    await this.#walk(lane, (record) => {
+      if (record.channel === channel && record.serial === serial) found.push(record);
+    });
+    return found;
+  }
+
+  /** Marks a record as done; false when it was already (evicted, or moved). Never ahead of the truth. */
+  acknowledge(log: LogName, ordinal: number, outcome: Outcome = 'delivered'): boolean {
+    if (log === this.#options.indexed.lane) this.#index.remove(ordinal);
+    return this.#log(log).acknowledge(ordinal, outcome);
+  }
+
+  isDone(log: LogName, ordinal: number): boolean {
+    return this.#log(log).isDone(ordinal);
+  }
+
+  /**
+   * Moves records, in order, to another log with their identity; resolves when that is on the device and the log that
+   * they came from knows it. Rejects as `append`; then they are where they were.
+   */
+  async move(from: LogName, records: readonly DecodedRecord[], to: LogName, reason: string | undefined): Promise<void> {
+    const source = this.#log(from);
+    const target = this.#log(to);
+    const open = records.filter((record) => !source.isDone(record.ordinal));
+    const stored = await Promise.allSettled(
+      open.map((record) => target.append({ ...contentOf(record), movedIn: true, reason })),
+    );
+    open.forEach((record, index) => {
+      if (stored[index]!.status === 'fulfilled') this.acknowledge(from, record.ordinal, 'moved');
+    });
+    await source.syncCursor();
+    target.markReconciled();
+    const failed = stored.find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  /** Counts something that was not accepted; the totals survive restarts. */
+  count(reason: string): void {
+    this.#counters[reason] = (this.#counters[reason] ?? 0) + 1;
+  }
+
+  get status(): SpoolStatus {
+    const logs = Object.fromEntries([...this.#logs].map(([name, log]) => [name, log.status])) as Record<
+      LogName,
+      LogStatus
+    >;
+    const lanes = [...laneNames, 'deferred', 'quarantine'] as const;
+    const sum = (pick: (log: LogStatus) => number, names: readonly LogName[] = lanes) =>
+      names.reduce((total, name) => total + pick(logs[name]), 0);
+    return {
+      accepted: sum((log) => log.appended - log.movedIn),
+      delivered: sum((log) => log.delivered),
+      pending: sum((log) => log.pending, [...laneNames, 'deferred']),
+      quarantined: logs.quarantine.pending + sum((log) => log.corrupt),
+      evicted: sum((log) => log.evicted),
+      bytes: sum((log) => log.bytes, [...lanes, 'refused']),
+      writtenBytes: this.#writtenBytes,
+      forgottenEarly: this.repeats.forgottenEarly,
+      nextSequence: this.#nextSequence,
+      logs,
+      counters: { ...this.#counters },
+    };
+  }
+
+  /** Writes what waits, saves everything, closes all files. Appends are refused from now on. */
+  async close(): Promise<void> {
+    if (this.#state !== 'open') return;
+    this.#state = 'closed';
+    this.#timer?.cancel();
+    await this.#indexing;
+    await Promise.all([...this.#logs.values()].map((log) => log.close()));
+    try {
+      await this.#checkpoint(true);
+    } catch (error) {
+      this.#logger.warn({ error: describeError(error) }, 'cannot save the checkpoint; the next start reads more');
+    }
+    this.repeats.close();
+  }
+
+  #log(name: LogName): Log {
+    return this.#logs.get(name)!;
+  }
+
+  #createLog(name: LogName): Log {
+    const { folder, fileSystem, clock, segmentBytes, logs, events } = this.#options;
+    return new Log({
+      name,
+      folder: join(folder, name),
+      fileSystem,
+      clock,
+      logger: this.#logger,
+      options: logs[name],
+      segmentBytes,
+      host: {
+        nextSequence: () => this.#nextSequence,
+        beforeReuse: (log, epoch) => this.#cover(log, epoch),
+        onWritten: (_, bytes) => {
+          this.#writtenBytes += bytes;
+        },
+        onRefused: (contents) => this.#forget(contents),
+        onEvicted: (log, count) => {
+          this.#logger.warn({ log, count }, 'gave up the oldest reports: the quota of the lane is used up');
+          events?.onEvicted?.(log, count);
+        },
+        onDamage: (log, path, damage, count) => {
+          const kept = damage === undefined ? undefined : this.#damage.keep(log, path, damage);
+          this.#logger.error({ log, path, ...damage, count, kept }, 'a part of the spool cannot be read');
+          events?.onDamage?.(log, path, count);
+        },
+        onSegmentStarted: () => {
+          this.#newSegments++;
+          if (this.#newSegments >= segmentsPerCheckpoint) void this.#checkpointInBackground();
+        },
+      },
+    });
+  }
+
+  #rememberStored(key: string, sequence: number): void {
+    this.#lastStored.set(key, sequence);
+    if ((this.#last.get(key) ?? 0) < sequence) this.#last.set(key, sequence);
+    if (this.#lastStored.size <= (this.#options.machines ?? 20_000)) return;
+    for (const oldest of this.#lastStored.keys()) {
+      this.#lastStored.delete(oldest);
+      this.#last.delete(oldest);
+      break;
+    }
+  }
+
+  /** Refused records never were: the last stored report is again the last of its machine. */
+  #forget(contents: readonly RecordContent[]): void {
+    for (const { channel, serial } of contents) {
+      const key = `${channel}/${serial}`;
+      const stored = this.#lastStored.get(key);
+      if (stored === undefined) this.#last.delete(key);
+      else this.#last.set(key, stored);
+    }
+  }
+
+  #recover(log: LogName, record: DecodedRecord, wallMs: number): void {
+    if (record.movedIn || log === 'refused') return;
+    const key = `${record.channel}/${record.serial}`;
+    if (record.sequence > (this.#last.get(key) ?? 0)) this.#rememberStored(key, record.sequence);
+    const age = Math.max(0, wallMs - record.wallMs);
+    if (age > this.#options.repeatWindow.durationMs) return;
+    const digest = this.repeats.digest(record.channel, record.payload);
+    if (this.repeats.find(digest) === undefined) {
+      this.repeats.remember(digest, record.sequence, Math.max(0, this.#windowMs() - age));
+    }
+  }
+
+  #restoreTime(checkpoint: Checkpoint | undefined, newestMs: number): void {
+    const { clock } = this.#options;
+    const off = checkpoint === undefined ? 0 : Math.max(0, clock.wallMs() - checkpoint.wallMs);
+    this.#windowBaseMs = Math.max(newestMs, (checkpoint?.windowMs ?? 0) + off) - clock.monotonicMs();
+  }
+
+  #windowMs(): number {
+    return this.#windowBaseMs + this.#options.clock.monotonicMs();
+  }
+
+  /** A crash between the two halves of a move leaves a record in both logs: the one that it came from gives it up. */
+  async #reconcile(): Promise<void> {
+    for (const name of ['deferred', 'quarantine'] as const) {
+      const target = this.#log(name);
+      if (target.reconciled >= target.nextOrdinal) continue;
+      const moved = new Set<number>();
+      await this.#walk(name, (record) => {
+        if (record.ordinal >= target.reconciled) moved.add(record.sequence);
+      });
+      if (moved.size === 0) continue;
+      for (const [source, log] of this.#logs) {
+        if (source === name || source === 'refused') continue;
+        // Records leave the quarantine for `deferred` and lanes for both: whichever has it besides the target gives it up.
+        await this.#walk(source, (record) => {
+          const isSource = name === 'deferred' || source !== 'deferred';
+          if (isSource && moved.has(record.sequence)) log.acknowledge(record.ordinal, 'moved');
+        });
+        await log.syncCursor();
+      }
+      target.markReconciled();
+    }
+  }
+
+  async #walk(name: LogName, visit: (record: DecodedRecord) => void): Promise<void> {
+    const reader = this.#log(name).createReader();
+    try {
+      for (;;) {
+        const records = await reader.read(1024);
+        if (records.length === 0) return;
+        for (const record of records) visit(record);
+      }
+    } finally {
+      reader.close();
+    }
+  }
+
+  async #buildIndex(): Promise<void> {
+    const { lane, channel } = this.#options.indexed;
+    try {
+      await this.#walk(lane, (record) => {
+        if (record.channel === channel) this.#index.add(record.serial, record.ordinal);
+      });
+    } catch (error) {
+      this.#logger.error({ error: describeError(error) }, 'cannot index the waiting base information');
+    }
+  }
+
+  #save(): void {
+    for (const log of this.#logs.values()) log.saveCursor();
+    for (const log of this.#logs.values()) {
+      log.trim().catch((error: unknown) => {
+        this.#logger.warn({ error: describeError(error) }, 'cannot remove segments that are not needed');
+      });
+    }
+  }
+
+  async #cover(log: LogName, epoch: number): Promise<void> {
+    if ((this.#covered[log] ?? 0) < epoch) await this.#checkpoint(false);
+  }
+
+  async #checkpointInBackground(): Promise<void> {
+    try {
+      await this.#checkpoint(false);
+    } catch (error) {
+      this.#logger.warn({ error: describeError(error) }, 'cannot save the checkpoint; the next start reads more');
+    }
+  }
+
+  /** Saves what is known of all records of segments that are full, or of all records once the logs are closed. */
+  #checkpoint(isLast: boolean): Promise<void> {
+    this.#checkpointing ??= this.#writeCheckpoint(isLast).finally(() => {
+      this.#checkpointing = undefined;
+    });
+    return this.#checkpointing;
+  }
+
+  async #writeCheckpoint(isLast: boolean): Promise<void> {
+    this.#newSegments = 0;
+    const { fileSystem, folder, clock } = this.#options;
+    const epochs: Partial<Record<LogName, number>> = {};
+    for (const [name, log] of this.#logs) epochs[name] = isLast ? log.epoch : log.epoch - 1;
+    await this.repeats.sync();
+    await writeCheckpoint(fileSystem, folder, {
+      windowMs: this.#windowMs(),
+      wallMs: clock.wallMs(),
+      epochs,
+      last: [...this.#lastStored],
+      counters: this.#counters,
+    });
+    this.#covered = epochs;
+  }
+}
+
+function contentOf(record: DecodedRecord): RecordContent {
+  const { channel, serial, payload, sequence, previous, boot, monotonicUs, wallMs, clockTrusted, movedIn, reason } =
+    record;
+  return { channel, serial, payload, sequence, previous, boot, monotonicUs, wallMs, clockTrusted, movedIn, reason };
+}
