@@ -1,3 +1,4 @@
 export { type Clock, systemClock, type Timer } from './clock.ts';
 export { type FileSystem, nodeFileSystem, type OpenFile } from './file-system.ts';
 export { createLogger, type Logger, type LogLevel, logLevels, silentLogger } from './logger.ts';
+export { SiteTime } from './site-time.ts';

@@ -148,8 +148,8 @@ function encode(state: CursorState, generation: number): Buffer {
     state.reconciled,
     state.nextSequence,
   ];
-  numbers.forEach((value, index) => writeU48(data, 24 + index * 8, value));
-  state.bounds.forEach((bound, index) => writeU48(data, fixedBytes + index * 6, bound));
+  for (const [index, value] of numbers.entries()) writeU48(data, 24 + index * 8, value);
+  for (const [index, bound] of state.bounds.entries()) writeU48(data, fixedBytes + index * 6, bound);
   writeU32(data, 8, crc32c(data, 12, end));
   return data;
 }

@@ -1,0 +1,300 @@
+/**
+ * The MQTT broker of the box: machines publish reports to it and read their replies from it (contracts/machines.md).
+ *
+ * Invariants: a report is acknowledged (PUBACK, PUBREC) only after `Intake.accept` has resolved; one that could not be
+ * stored is not acknowledged and its connection is closed, so that the machine sends it again. Nothing that machines
+ * send is passed on to other machines: what they read are replies. Every queue, connection and packet has a limit.
+ * Failure behaviour: a client's mistake closes or refuses that client alone and is counted with its reason; a taken
+ * port fails `start()` with `port-taken`.
+ *
+ * aedes does the protocol: handshake, takeover, subscriptions, QoS 2. Reports of QoS 0 and 1, acknowledgements and the
+ * sending of replies go past it (`guard.ts`, `sessions.ts`).
+ */
+import type { Socket } from 'node:net';
+import type { Aedes } from 'aedes';
+import type { Delivery, Intake, IntakeAnswer } from '../intake/types.ts';
+import { type Counters, countBy } from '../metrics.ts';
+import type { Clock, Logger, Timer } from '../platform/index.ts';
+import type { Access, Identity } from './access.ts';
+import { type Admission, admit, limitLogin } from './admission.ts';
+import { type CloseReason, type GuardHooks, type GuardLimits, MqttGuard, type Publish } from './guard.ts';
+import { Listeners, type ListenOptions } from './listeners.ts';
+import { createProtocol, type IncomingPacket, type Peer } from './protocol.ts';
+import { defaultSessionLimits, type SessionLimits, Sessions } from './sessions.ts';
+
+/** What the broker is made of. */
+export interface BrokerOptions {
+  readonly listen: ListenOptions;
+  readonly access: Access;
+  readonly intake: Intake;
+  /** The names of the channels that machines may report and ask on. */
+  readonly channels: readonly string[];
+  /** Whether a password may be taken from this address without TLS. */
+  readonly mayBePlain: (address: string | undefined) => boolean;
+  readonly limits: BrokerLimits;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Limits of the broker; `defaultBrokerLimits` has what the configuration does not name. */
+export interface BrokerLimits extends GuardLimits {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  /** Foreign 序列号 and forbidden topics within a minute; with this many the client is disconnected. */
+  readonly forbiddenPerMinute: number;
+  readonly sessions: SessionLimits;
+  /** How long `stop()` waits for reports that are on their way to the disk. */
+  readonly stopTimeoutMs: number;
+}
+
+export const defaultBrokerLimits: BrokerLimits = {
+  connectTimeoutMs: 5000,
+  maxConnectBytes: 4096,
+  maxPacketBytes: 1_048_576,
+  maxInflight: 256,
+  ratePerSecond: 1000,
+  maxConnections: 1000,
+  maxConnectionsPerAddress: 500,
+  forbiddenPerMinute: 10,
+  sessions: defaultSessionLimits,
+  stopTimeoutMs: 2000,
+};
+
+/** The broker. `start()` listens, `stop()` finishes what is under way and closes; both may be called again. */
+export class Broker implements GuardHooks {
+  readonly #options: BrokerOptions;
+  readonly #sessions: Sessions;
+  readonly #peers = new Map<unknown, Peer>();
+  readonly #listeners: Listeners;
+  #aedes: Aedes | undefined;
+  #sweep: Timer | undefined;
+
+  constructor(options: BrokerOptions) {
+    this.#options = options;
+    this.#sessions = new Sessions({ limits: options.limits.sessions, counters: options.counters });
+    this.#listeners = new Listeners({
+      listen: options.listen,
+      maxConnections: options.limits.maxConnections,
+      maxConnectionsPerAddress: options.limits.maxConnectionsPerAddress,
+      onSocket: (socket, secure) => this.#connected(socket, secure),
+      onRefused: (reason) => countBy(options.counters.mqttRefused, reason),
+    });
+  }
+
+  /** The ports that are listened on: plain and TLS, undefined for what is off. */
+  get ports(): { readonly plain: number | undefined; readonly tls: number | undefined } {
+    return this.#listeners.ports;
+  }
+
+  get connectedCount(): number {
+    return this.#peers.size;
+  }
+
+  get absentSessionCount(): number {
+    return this.#sessions.absentCount;
+  }
+
+  /** Listens. Rejects with `port-taken`, or Node's error for another reason. */
+  async start(): Promise<void> {
+    if (this.#aedes !== undefined) return;
+    const { clock } = this.#options;
+    const aedes = createProtocol({
+      ...this.#options,
+      sessions: this.#sessions,
+      peerOf: (connection) => this.#peers.get(connection),
+      refusePublish: (peer, reason) => this.#refusePublish(peer, reason),
+      acceptTwice: (peer, packet, done) => this.#acceptTwice(peer, packet, done),
+    });
+    this.#aedes = aedes;
+    await aedes.listen();
+    this.#sweep = clock.every(1000, () => {
+      for (const { guard, admission } of this.#peers.values()) guard.tick(admission?.maxSilenceSeconds ?? 0);
+    });
+    try {
+      await this.#listeners.open();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    if (this.#options.access.isOpen) {
+      this.#options.logger.warn({ code: 'mqtt-anonymous' }, 'Anybody on the network may publish (mqtt.anonymous)');
+    }
+  }
+
+  /** Takes no more, waits for what is on its way to the disk (at most `stopTimeoutMs`), closes. */
+  async stop(): Promise<void> {
+    const aedes = this.#aedes;
+    if (aedes === undefined) return;
+    this.#aedes = undefined;
+    this.#sweep?.cancel();
+    const closed = this.#listeners.close();
+    const { clock, limits } = this.#options;
+    const peers = [...this.#peers.values()];
+    for (const { guard } of peers) guard.quiesce();
+    const deadlineMs = clock.monotonicMs() + limits.stopTimeoutMs;
+    while (clock.monotonicMs() < deadlineMs && peers.some(({ guard }) => guard.inflight > 0 && !guard.destroyed)) {
+      await clock.sleep(5);
+    }
+    for (const { guard } of peers) guard.destroy();
+    await new Promise<void>((resolve) => aedes.close(() => resolve()));
+    await closed;
+  }
+
+  /** Sends a message to whoever reads this topic, QoS 1, or keeps it for sessions that are away (within the bounds). */
+  deliver(topic: string, body: Buffer): void {
+    this.#sessions.deliver(topic, body);
+  }
+
+  /** @internal Part of `GuardHooks`. */
+  isReport(topic: string): boolean {
+    return this.#options.intake.hasChannel(topic);
+  }
+
+  /** @internal Part of `GuardHooks`: a report of QoS 0 or 1. */
+  onReport(guard: MqttGuard, publish: Publish): void {
+    const peer = this.#peers.get(guard);
+    if (peer === undefined) return;
+    this.#accept(peer, publish.topic, publish.payload).then(
+      (answer) => {
+        guard.settled();
+        if (publish.id !== 0 && !guard.destroyed) guard.outlet.puback(publish.id);
+        this.#answered(peer, answer);
+      },
+      (error) => {
+        guard.settled();
+        this.#notStored(peer, error);
+      },
+    );
+  }
+
+  /** @internal Part of `GuardHooks`. */
+  onAcknowledge(guard: MqttGuard, id: number): void {
+    const session = this.#peers.get(guard)?.session;
+    if (session !== undefined) this.#sessions.acknowledge(session, id);
+  }
+
+  /** @internal Part of `GuardHooks`. */
+  onDrain(guard: MqttGuard): void {
+    const session = this.#peers.get(guard)?.session;
+    if (session !== undefined) this.#sessions.pump(session);
+  }
+
+  /** @internal Part of `GuardHooks`. */
+  onPause(): void {
+    this.#options.counters.mqttPauses++;
+  }
+
+  /** @internal Part of `GuardHooks`. */
+  onClose(guard: MqttGuard, reason: CloseReason): void {
+    const { counters, logger } = this.#options;
+    countBy(counters.mqttClosed, reason);
+    logger.info({ address: guard.address, reason }, 'An MQTT connection was closed');
+  }
+
+  #connected(socket: Socket, secure: boolean): void {
+    const aedes = this.#aedes;
+    if (aedes === undefined) {
+      socket.destroy();
+      return;
+    }
+    const { limits, clock, counters } = this.#options;
+    counters.mqttConnections++;
+    const guard = new MqttGuard({ socket, limits, hooks: this, clock });
+    this.#peers.set(guard, {
+      guard,
+      secure,
+      admission: undefined,
+      identity: undefined,
+      session: undefined,
+      forbiddenAtMs: [],
+    });
+    guard.once('close', () => this.#gone(guard));
+    aedes.handle(guard);
+  }
+
+  #gone(guard: MqttGuard): void {
+    const peer = this.#peers.get(guard);
+    this.#peers.delete(guard);
+    if (peer?.session !== undefined) this.#sessions.detach(peer.session, guard);
+  }
+
+  #accept(peer: Peer, channel: string, payload: Buffer): Promise<IntakeAnswer> {
+    this.#options.counters.mqttPublishes++;
+    return this.#options.intake.accept(new MqttDelivery(channel, payload, peer.identity!));
+  }
+
+  #answered(peer: Peer, { outcome, reply }: IntakeAnswer): void {
+    if (outcome === 'forbidden') this.#forbidden(peer);
+    if (reply !== undefined) this.#sessions.deliver(reply.topic, reply.body);
+  }
+
+  #notStored(peer: Peer, error: unknown): void {
+    this.#options.logger.debug({ err: error }, 'A report could not be stored');
+    this.#options.counters.storeFailures++;
+    peer.guard.close('store-failed');
+  }
+
+  /** Counts one more forbidden message of a client, and disconnects it when there were too many within a minute. */
+  #forbidden(peer: Peer): void {
+    const { clock, limits } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const times = peer.forbiddenAtMs;
+    times.push(nowMs);
+    if (times.length < limits.forbiddenPerMinute) return;
+    const firstMs = times.shift()!;
+    if (nowMs - firstMs >= 60_000) return;
+    // Its acknowledgement is the answer to the message; it goes out before the connection does.
+    peer.guard.outlet.flush();
+    peer.guard.close('forbidden');
+  }
+
+  #refusePublish(peer: Peer, reason: 'retained' | 'forbidden-topic'): void {
+    countBy(this.#options.counters.reportsRefused, reason);
+    this.#forbidden(peer);
+  }
+
+  /** A QoS 2 message that is new; `done` without an error makes aedes send the PUBREC. */
+  #acceptTwice(peer: Peer, packet: IncomingPacket, done: (error?: Error) => void): void {
+    const { guard, session } = peer;
+    const { incoming } = session!;
+    if (packet.retain || !this.isReport(packet.topic)) {
+      incoming.stored(packet.messageId);
+      guard.settled();
+      done();
+      this.#refusePublish(peer, packet.retain ? 'retained' : 'forbidden-topic');
+      return;
+    }
+    this.#accept(peer, packet.topic, packet.payload as Buffer).then(
+      (answer) => {
+        incoming.stored(packet.messageId);
+        guard.settled();
+        done();
+        this.#answered(peer, answer);
+      },
+      (error) => {
+        incoming.failed(packet.messageId);
+        guard.settled();
+        this.#notStored(peer, error);
+        done(error);
+      },
+    );
+  }
+}
+
+class MqttDelivery implements Delivery {
+  readonly transport = 'mqtt';
+  readonly channel: string;
+  readonly payload: Buffer;
+  readonly #identity: Identity;
+
+  constructor(channel: string, payload: Buffer, identity: Identity) {
+    this.channel = channel;
+    this.payload = payload;
+    this.#identity = identity;
+  }
+
+  mayWrite(serial: string): boolean {
+    return this.#identity.mayActFor(serial);
+  }
+}

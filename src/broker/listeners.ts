@@ -1,0 +1,116 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { HoldfastError } from '../errors.ts';
+
+/** Where to listen. A port of 0 in `tls` or `plain` takes a free one; undefined is off. */
+export interface ListenOptions {
+  readonly host: string;
+  readonly plain: number | undefined;
+  readonly tls:
+    | {
+        readonly port: number;
+        /** PEM. */
+        readonly certificate: string | Buffer;
+        readonly key: string | Buffer;
+        /** PEM; when given, clients must show a certificate that it signed. */
+        readonly ca?: string | Buffer | undefined;
+      }
+    | undefined;
+}
+
+/** Hears of sockets: `secure` ones after their TLS handshake. */
+interface ListenersOptions {
+  readonly listen: ListenOptions;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  readonly onSocket: (socket: Socket, secure: boolean) => void;
+  readonly onRefused: (reason: 'connections' | 'connections-per-address') => void;
+}
+
+/** The plain and the TLS server, and the limits on how many connections there may be in all and per address. */
+export class Listeners {
+  readonly #options: ListenersOptions;
+  readonly #servers = new Map<'plain' | 'tls', Server>();
+  readonly #perAddress = new Map<string, number>();
+  #connections = 0;
+
+  constructor(options: ListenersOptions) {
+    this.#options = options;
+  }
+
+  get ports(): { readonly plain: number | undefined; readonly tls: number | undefined } {
+    const portOf = (server: Server | undefined) => {
+      const address = server?.address();
+      return typeof address === 'object' && address !== null ? address.port : undefined;
+    };
+    return { plain: portOf(this.#servers.get('plain')), tls: portOf(this.#servers.get('tls')) };
+  }
+
+  /** Listens on both ports; what is open when one fails is left to `close`. */
+  async open(): Promise<void> {
+    const { listen, onSocket } = this.#options;
+    const { host, plain, tls } = listen;
+    if (plain !== undefined) {
+      const server = createServer((socket) => {
+        if (!socket.destroyed) onSocket(socket, false);
+      });
+      await this.#listen(server, 'plain', host, plain, 'mqtt.port');
+    }
+    if (tls !== undefined) {
+      const { port, certificate, key, ca } = tls;
+      const mutual = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
+      const server = createTlsServer({ cert: certificate, key, handshakeTimeout: 5000, ...mutual }, (socket) =>
+        onSocket(socket, true),
+      );
+      // A failed handshake closes its own socket and is nobody else's matter.
+      server.on('tlsClientError', (_, socket) => socket.destroy());
+      await this.#listen(server, 'tls', host, port, 'mqtt.tls.port');
+    }
+  }
+
+  /** Stops listening; resolves once every connection is gone, so whoever has them closes them. */
+  async close(): Promise<void> {
+    const servers = [...this.#servers.values()];
+    this.#servers.clear();
+    await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
+  }
+
+  async #listen(server: Server, name: 'plain' | 'tls', host: string, port: number, key: string): Promise<void> {
+    server.prependListener('connection', (socket: Socket) => this.#limit(socket));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        const text = `${key}: another program listens on ${host}:${port}`;
+        reject(error.code === 'EADDRINUSE' ? new HoldfastError('port-taken', text, error) : error);
+      });
+      server.listen({ host, port, backlog: 511 }, resolve);
+    });
+    this.#servers.set(name, server);
+  }
+
+  /** Counted from the first byte, since a TLS handshake costs more than what follows. */
+  #limit(socket: Socket): void {
+    const { maxConnections, maxConnectionsPerAddress, onRefused } = this.#options;
+    const address = socket.remoteAddress ?? '';
+    const ofAddress = this.#perAddress.get(address) ?? 0;
+    const reason =
+      this.#connections >= maxConnections
+        ? 'connections'
+        : ofAddress >= maxConnectionsPerAddress
+          ? 'connections-per-address'
+          : undefined;
+    socket.on('error', () => socket.destroy());
+    if (reason !== undefined) {
+      onRefused(reason);
+      socket.destroy();
+      return;
+    }
+    this.#connections++;
+    this.#perAddress.set(address, ofAddress + 1);
+    socket.once('close', () => {
+      this.#connections--;
+      const left = (this.#perAddress.get(address) ?? 1) - 1;
+      if (left === 0) this.#perAddress.delete(address);
+      else this.#perAddress.set(address, left);
+    });
+  }
+}

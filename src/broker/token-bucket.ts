@@ -1,0 +1,82 @@
+import type { Clock } from '../platform/index.ts';
+
+/** Lets `perSecond` things happen per second on average and as many at once. Not a timer: it is refilled when asked. */
+export class TokenBucket {
+  readonly #clock: Clock;
+  readonly #perSecond: number;
+  #tokens: number;
+  #filledAtMs: number;
+
+  /** `perSecond` 0 means no limit. */
+  constructor({ clock, perSecond }: { clock: Clock; perSecond: number }) {
+    this.#clock = clock;
+    this.#perSecond = perSecond;
+    this.#tokens = perSecond;
+    this.#filledAtMs = clock.monotonicMs();
+  }
+
+  /** Takes one; returns 0, or the milliseconds (at least 1) until there is one. */
+  take(): number {
+    if (this.#perSecond === 0) return 0;
+    if (this.#tokens < 1) {
+      const nowMs = this.#clock.monotonicMs();
+      const gained = ((nowMs - this.#filledAtMs) / 1000) * this.#perSecond;
+      this.#tokens = Math.min(this.#perSecond, this.#tokens + gained);
+      this.#filledAtMs = nowMs;
+      if (this.#tokens < 1) return Math.max(1, Math.ceil(((1 - this.#tokens) / this.#perSecond) * 1000));
+    }
+    this.#tokens--;
+    return 0;
+  }
+}
+
+/**
+ * Counts per address within a window, for addresses that may be anybody's: bounded, the one not seen for longest is
+ * forgotten first.
+ */
+export class AddressWindow {
+  readonly #clock: Clock;
+  readonly #windowMs: number;
+  readonly #most: number;
+  readonly #maxAddresses: number;
+  readonly #counts = new Map<string, { sinceMs: number; count: number }>();
+
+  constructor({
+    clock,
+    windowMs,
+    most,
+    maxAddresses = 10_000,
+  }: {
+    clock: Clock;
+    windowMs: number;
+    most: number;
+    maxAddresses?: number;
+  }) {
+    this.#clock = clock;
+    this.#windowMs = windowMs;
+    this.#most = most;
+    this.#maxAddresses = maxAddresses;
+  }
+
+  /** Counts one for the address; false when it has used up its window's share. */
+  take(address: string): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    let entry = this.#counts.get(address);
+    if (entry === undefined || nowMs - entry.sinceMs >= this.#windowMs) entry = { sinceMs: nowMs, count: 0 };
+    this.#counts.delete(address);
+    this.#counts.set(address, entry);
+    for (const oldest of this.#counts.keys()) {
+      if (this.#counts.size <= this.#maxAddresses) break;
+      this.#counts.delete(oldest);
+    }
+    if (entry.count >= this.#most) return false;
+    entry.count++;
+    return true;
+  }
+
+  /** Takes one back that should not have counted. */
+  giveBack(address: string): void {
+    const entry = this.#counts.get(address);
+    if (entry !== undefined && entry.count > 0) entry.count--;
+  }
+}

@@ -1,0 +1,7 @@
+import type { Command } from './command.ts';
+
+/** The commands in the order of the help; a module is loaded only when its command is used. */
+export const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
+  'check-config': () => import('./check-config.ts'),
+  user: () => import('./user.ts'),
+};

@@ -1,0 +1,126 @@
+/**
+ * Every figure that the gateway counts, in one table each for counters, counters by label, and gauges.
+ *
+ * Invariants: a counter is a plain number field and counting is `counters.x++`; Prometheus' client sees the figures
+ * only when somebody asks for them. Whatever is lost, dropped, refused or repeated is counted.
+ * Failure behaviour: none of its own; a gauge whose function throws fails the scrape, not the gateway.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+
+/** Counters without a label: field, name, help. */
+export const counterTable = {
+  reportsAccepted: ['holdfast_reports_accepted_total', 'Reports appended to the spool.'],
+  reportsDelivered: ['holdfast_reports_delivered_total', 'Reports that the centre has in its database.'],
+  reportsEvicted: ['holdfast_reports_evicted_total', 'Reports dropped because a lane or a log was full.'],
+  reportsRepeated: [
+    'holdfast_reports_repeated_total',
+    'Reports that machines sent again and that were stored already.',
+  ],
+  reportsForgotten: ['holdfast_repeat_window_forgotten_total', 'Fingerprints of reports that were forgotten early.'],
+  unknownStates: ['holdfast_unknown_states_total', 'Reports with a state that is not in the contract.'],
+  unknownLevels: ['holdfast_unknown_levels_total', 'Reports with a level that is not in the contract.'],
+  storeFailures: ['holdfast_store_failures_total', 'Reports that could not be stored and were not acknowledged.'],
+  spoolWrittenBytes: ['holdfast_spool_written_bytes_total', 'Bytes written to the spool.'],
+  mqttConnections: ['holdfast_mqtt_connections_total', 'MQTT connections accepted.'],
+  mqttPublishes: ['holdfast_mqtt_publishes_total', 'MQTT messages received.'],
+  mqttMessagesDropped: [
+    'holdfast_mqtt_messages_dropped_total',
+    'Replies dropped because their reader was full or slow.',
+  ],
+  mqttSessionsForgotten: ['holdfast_mqtt_sessions_forgotten_total', 'Sessions of absent clients that were forgotten.'],
+  mqttPauses: ['holdfast_mqtt_pauses_total', 'Times a client was made to wait because it was over its rate.'],
+} as const satisfies Record<string, readonly [name: string, help: string]>;
+
+/** Counters with one label: field, name, label, help. */
+export const labelledTable = {
+  reportsRefused: ['holdfast_reports_refused_total', 'reason', 'Messages that were refused.'],
+  mqttClosed: ['holdfast_mqtt_closed_total', 'reason', 'MQTT connections that the gateway closed.'],
+  mqttRefused: ['holdfast_mqtt_refused_total', 'reason', 'MQTT logins, subscriptions and wills that were refused.'],
+  httpAnswers: ['holdfast_http_answers_total', 'status', 'HTTP requests answered.'],
+} as const satisfies Record<string, readonly [name: string, label: string, help: string]>;
+
+/** Gauges: field, name, label or undefined, help. The rooms that know them give functions to `Metrics`. */
+export const gaugeTable = {
+  reportsQuarantined: ['holdfast_reports_quarantined_total', undefined, 'Reports kept aside, refused for good.'],
+  reportsDeferred: ['holdfast_reports_deferred', undefined, 'Reports kept aside, refused for now.'],
+  spoolPending: ['holdfast_spool_pending', 'lane', 'Reports on disk that the centre has not got.'],
+  spoolBytes: ['holdfast_spool_bytes', 'lane', 'Bytes on disk.'],
+  uplinkConnected: ['holdfast_uplink_connected', undefined, '1 while connected to the centre.'],
+  uplinkUnderWay: ['holdfast_uplink_under_way', undefined, 'Reports sent and not receipted.'],
+  alarmActive: ['holdfast_alarm_active', 'code', '1 for each alarm that is active.'],
+  mqttConnected: ['holdfast_mqtt_connected', undefined, 'MQTT connections at present.'],
+  mqttAbsentSessions: ['holdfast_mqtt_absent_sessions', undefined, 'Sessions kept for clients that are away.'],
+} as const satisfies Record<string, readonly [name: string, label: string | undefined, help: string]>;
+
+/** The counters as plain fields. A field with a label counts by its values, which the code chooses, never a client. */
+export type Counters = { -readonly [Name in keyof typeof counterTable]: number } & {
+  readonly [Name in keyof typeof labelledTable]: Map<string, number>;
+};
+
+/** What a gauge's function returns: a number, or one for each value of its label. */
+export type GaugeValue = number | ReadonlyMap<string, number>;
+export type Gauges = { [Name in keyof typeof gaugeTable]?: () => GaugeValue };
+
+/** New counters, all 0. */
+export function createCounters(): Counters {
+  const counters: Record<string, number | Map<string, number>> = {};
+  for (const name of Object.keys(counterTable)) counters[name] = 0;
+  for (const name of Object.keys(labelledTable)) counters[name] = new Map();
+  return counters as Counters;
+}
+
+/** Adds one to a counter with a label. */
+export function countBy(counter: Map<string, number>, label: string): void {
+  counter.set(label, (counter.get(label) ?? 0) + 1);
+}
+
+/** The figures in Prometheus' text format. */
+export class Metrics {
+  readonly #registry = new Registry();
+
+  /** `processFigures` adds those of the process (memory, event loop), which install a sampler. */
+  constructor({
+    counters,
+    gauges,
+    processFigures = false,
+  }: { counters: Counters; gauges: Gauges; processFigures?: boolean }) {
+    const registers = [this.#registry];
+    for (const [field, [name, help]] of Object.entries(counterTable)) {
+      const collect = function (this: Counter) {
+        this.reset();
+        this.inc(counters[field as keyof typeof counterTable]);
+      };
+      new Counter({ name, help, registers, collect });
+    }
+    for (const [field, [name, label, help]] of Object.entries(labelledTable)) {
+      const values = counters[field as keyof typeof labelledTable];
+      const collect = function (this: Counter) {
+        this.reset();
+        for (const [value, count] of values) this.inc({ [label]: value }, count);
+      };
+      new Counter({ name, help, labelNames: [label], registers, collect });
+    }
+    for (const [field, [name, label, help]] of Object.entries(gaugeTable)) {
+      const read = gauges[field as keyof Gauges];
+      if (read === undefined) continue;
+      const collect = function (this: Gauge) {
+        this.reset();
+        const value = read();
+        if (typeof value === 'number') this.set(value);
+        else for (const [key, count] of value) this.set({ [label ?? 'label']: key }, count);
+      };
+      new Gauge({ name, help, labelNames: label === undefined ? [] : [label], registers, collect });
+    }
+    if (processFigures) collectDefaultMetrics({ register: this.#registry });
+  }
+
+  /** The content type that goes with `text`. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** Collects and writes all figures. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+}

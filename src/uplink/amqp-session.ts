@@ -1,0 +1,240 @@
+import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Message } from 'amqplib';
+import { HoldfastError } from '../errors.ts';
+import type { Clock, Logger } from '../platform/index.ts';
+import {
+  channelQueueArguments,
+  gatewayControlQueue,
+  gatewayReceiptsQueue,
+  type QueueArguments,
+  type QueueType,
+  replyQueueArguments,
+} from '../protocols/machines/queues.ts';
+import { ReplyReader } from './amqp-replies.ts';
+import { replyCode, Topology } from './amqp-topology.ts';
+import type { LinkSession } from './link.ts';
+import { type BrokerPlace, idTakenError, lostError } from './link-errors.ts';
+import { SendGate } from './send-gate.ts';
+import type { OutgoingReport, TransportListener } from './transport.ts';
+
+/** What a session needs besides its connection. */
+export interface AmqpSessionOptions {
+  readonly where: BrokerPlace;
+  readonly gatewayId: string;
+  readonly replies: 'per-device' | 'per-gateway';
+  readonly queueType: QueueType;
+  /** Channels whose queues shall be there before the first report. */
+  readonly channels: readonly string[];
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** Bytes of bodies handed to the client library and not confirmed; beyond it `send` asks to wait. */
+const underWayLimitBytes = 16 * 1024 * 1024;
+/** So long after a failed `onControl` the message is asked for again. */
+const controlRetryMs = 5_000;
+const accessRefused = 403;
+
+/**
+ * One AMQP connection: reports out on a confirm channel, receipts and pushes in on channels of their own. Anything that
+ * closes one of them ends the session.
+ */
+export class AmqpSession implements LinkSession {
+  readonly closed: Promise<HoldfastError>;
+  readonly #model: ChannelModel;
+  readonly #options: AmqpSessionOptions;
+  readonly #listener: TransportListener;
+  readonly #gate: SendGate;
+  readonly #topology: Topology;
+  readonly #channelArguments: QueueArguments;
+  readonly #replyTo: string | undefined;
+  /** Ids that the broker has returned and not yet confirmed: the return comes first, the confirm must not count. */
+  readonly #returned = new Set<string>();
+  readonly #declaring = new Set<string>();
+  readonly #end: (error: HoldfastError) => void;
+  #publisher!: ConfirmChannel;
+  #replies!: ReplyReader;
+  #ended = false;
+
+  constructor(model: ChannelModel, listener: TransportListener, options: AmqpSessionOptions) {
+    this.#model = model;
+    this.#listener = listener;
+    this.#options = options;
+    this.#gate = new SendGate(underWayLimitBytes, () => {
+      if (!this.#ended) listener.onDrain();
+    });
+    this.#topology = new Topology(model);
+    this.#channelArguments = channelQueueArguments(
+      options.queueType,
+      (model.connection.serverProperties as { version?: string }).version,
+    );
+    this.#replyTo = options.replies === 'per-gateway' ? gatewayReceiptsQueue(options.gatewayId) : undefined;
+    const { promise, resolve } = Promise.withResolvers<HoldfastError>();
+    this.closed = promise;
+    this.#end = resolve;
+    model.on('error', (error) => this.#fail(error));
+    model.on('close', (error) => this.#fail(error));
+    model.on('blocked', (reason) => {
+      options.logger.warn({ code: 'uplink-blocked', reason }, 'the broker has stopped taking messages');
+      this.#gate.setBlocked(true);
+    });
+    model.on('unblocked', () => {
+      options.logger.info({}, 'the broker takes messages again');
+      this.#gate.setBlocked(false);
+    });
+  }
+
+  get blocked(): boolean {
+    return this.#gate.blocked;
+  }
+
+  /** Opens everything; to be awaited before use. The control queue comes first: it tells whether the id is ours. */
+  async open(): Promise<void> {
+    await this.#openControl();
+    for (const channel of this.#options.channels) await this.#topology.ensure(channel, this.#channelArguments);
+    this.#replies = new ReplyReader({
+      consumer: await this.#channel(),
+      topology: this.#topology,
+      clock: this.#options.clock,
+      onReceipt: (receipt) => {
+        if (!this.#ended) this.#listener.onReceipt(receipt);
+      },
+      onFailure: (error) => this.#fail(error),
+    });
+    if (this.#replyTo !== undefined) await this.#replies.open(this.#replyTo);
+    const publisher = await this.#model.createConfirmChannel();
+    this.#publisher = publisher;
+    this.#guard(publisher);
+    publisher.on('drain', () => this.#gate.bufferDrained());
+    publisher.on('return', (message) => this.#onReturn(message));
+  }
+
+  send(report: OutgoingReport): boolean {
+    const { messageId, channel, body } = report;
+    const bytes = body.length;
+    const room = this.#publisher.publish(
+      '',
+      channel,
+      Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, bytes),
+      {
+        mandatory: true,
+        persistent: true,
+        contentType: 'application/json',
+        messageId,
+        appId: this.#options.gatewayId,
+        // AMQP knows whole seconds only; the header has the milliseconds.
+        timestamp: Math.floor(report.acceptedAtMs / 1000),
+        type: channel,
+        headers: {
+          'x-sequence': report.sequence,
+          'x-accepted-at': report.acceptedAtMs,
+          'x-clock': report.clockTrusted ? 'trusted' : 'untrusted',
+          'x-previous': report.previous,
+        },
+        ...(this.#replyTo !== undefined && { replyTo: this.#replyTo }),
+      },
+      (error) => this.#settle(messageId, bytes, error !== null),
+    );
+    return this.#gate.taken(bytes, room);
+  }
+
+  watchReplies(channel: string, serial: string): Promise<void> | undefined {
+    return this.#replyTo === undefined ? this.#replies.watch(channel, serial) : undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#ended = true;
+    await this.#model.close();
+  }
+
+  #settle(messageId: string, bytes: number, refused: boolean): void {
+    // When the channel closes, the library calls back for all that was under way; that is doubt, not an answer.
+    if (this.#ended) return;
+    this.#gate.settled(bytes);
+    if (this.#returned.size > 0 && this.#returned.delete(messageId)) {
+      this.#listener.onRejected(messageId, unroutable());
+    } else if (refused) {
+      this.#listener.onRejected(messageId, refusedByBroker());
+    } else {
+      this.#listener.onConfirmed(messageId);
+    }
+  }
+
+  #onReturn(message: Message): void {
+    this.#returned.add(message.properties.messageId as string);
+    const channel = message.fields.routingKey;
+    if (this.#declaring.has(channel)) return;
+    this.#declaring.add(channel);
+    this.#options.logger.warn(
+      { code: 'uplink-unroutable', channel },
+      'the queue of a channel is missing; making it again',
+    );
+    this.#topology
+      .ensure(channel, this.#channelArguments)
+      .catch((error) => this.#fail(error))
+      .finally(() => this.#declaring.delete(channel));
+  }
+
+  async #openControl(): Promise<void> {
+    const queue = gatewayControlQueue(this.#options.gatewayId);
+    const { consumerCount } = await this.#topology.ensure(queue, replyQueueArguments);
+    if (consumerCount > 0) throw idTakenError(queue);
+    const channel = await this.#channel();
+    // One at a time, so that pushes are applied in their order.
+    await channel.prefetch(1);
+    try {
+      await channel.consume(queue, (message) => this.#onControl(channel, message), { exclusive: true });
+    } catch (error) {
+      throw replyCode(error) === accessRefused ? idTakenError(queue, error) : error;
+    }
+  }
+
+  #onControl(channel: Channel, message: ConsumeMessage | null): void {
+    if (this.#ended) return;
+    if (!message) {
+      this.#fail(
+        new HoldfastError('uplink-closed', 'the control queue was deleted; it is made again with a new connection'),
+      );
+      return;
+    }
+    this.#listener.onControl(message.content).then(
+      () => {
+        if (!this.#ended) channel.ack(message);
+      },
+      (error) => {
+        this.#options.logger.error({ error: String(error) }, 'a push of the centre could not be applied; asking again');
+        this.#options.clock.after(controlRetryMs, () => {
+          if (!this.#ended) channel.nack(message);
+        });
+      },
+    );
+  }
+
+  async #channel(): Promise<Channel> {
+    const channel = await this.#model.createChannel();
+    this.#guard(channel);
+    return channel;
+  }
+
+  #guard(channel: Channel): void {
+    channel.on('error', (error) => this.#fail(error));
+    // Before the library's own listener, which calls back for everything under way.
+    channel.prependListener('close', () => this.#fail(undefined));
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#end(lostError(cause, this.#options.where));
+    // The link destroys the socket next; this only lets a live broker clear up at once.
+    this.#model.close().catch(() => {});
+  }
+}
+
+const unroutable = () =>
+  new HoldfastError('uplink-unroutable', 'the broker has no queue for the channel; it is being made again');
+
+const refusedByBroker = () =>
+  new HoldfastError(
+    'uplink-blocked',
+    'the broker did not take a report (negative confirm): look whether the queue is full or the broker in trouble',
+  );

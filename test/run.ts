@@ -1,0 +1,75 @@
+/**
+ * The test runner: `bin/node test/run.ts [--long] [part of a path …]`. Every `*.test.ts` under test/ (with `--long`:
+ * `*.long.ts`) is plain uvu and runs in a process of its own, two at a time (HOLDFAST_TEST_CONCURRENCY).
+ *
+ * uvu alone exits 0 on a hook that throws, on a missing `.run()` and on nothing to run, and waits for ever for a test
+ * that does not end (STYLE.md 24). Here all of these fail. One of the first ten lines of a file may be
+ * `// deadline: 300s` (default 120s, with --long 3600s) or `// serial` (nothing else runs beside it).
+ *
+ * The last line is `N passed, N failed`, with `, N skipped` when there are any; exit code 1 when one failed.
+ */
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { discover, type TestFile } from './support/runner/discover.ts';
+import { killAll, type Outcome, runFile } from './support/runner/run-file.ts';
+
+const { values, positionals } = parseArgs({ options: { long: { type: 'boolean' } }, allowPositionals: true });
+const root = fileURLToPath(new URL('..', import.meta.url));
+const { files, unmatched } = discover({ root, long: values.long ?? false, patterns: positionals });
+
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.once(signal, () => {
+    killAll();
+    process.exit(code);
+  });
+}
+
+const totals = { passed: 0, failed: unmatched.length, skipped: 0 };
+for (const pattern of unmatched) console.log(`no test file's path contains "${pattern}"`);
+if (files.length === 0 && unmatched.length === 0) {
+  console.log('there is no test file');
+  totals.failed++;
+}
+await runAll(
+  files.filter((file) => !file.serial),
+  concurrency(),
+);
+await runAll(
+  files.filter((file) => file.serial),
+  1,
+);
+
+const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : '';
+process.exitCode = totals.failed > 0 ? 1 : 0;
+console.log(`${totals.passed} passed, ${totals.failed} failed${skipped}`);
+
+async function runAll(queue: TestFile[], workers: number): Promise<void> {
+  const work = async () => {
+    for (let file = queue.shift(); file; file = queue.shift()) show(await runFile(file));
+  };
+  await Promise.all(Array.from({ length: workers }, work));
+}
+
+function show({ file, passed, failed, skipped, failures, durationMs, output }: Outcome): void {
+  totals.passed += passed;
+  totals.failed += failed;
+  totals.skipped += skipped;
+  const counts = [`${passed} passed`, failed && `${failed} failed`, skipped && `${skipped} skipped`].filter(Boolean);
+  const seconds = (durationMs / 1000).toFixed(1).padStart(6);
+  console.log(`${failed > 0 ? 'FAIL' : 'ok  '} ${seconds} s  ${file.name}  (${counts.join(', ')})`);
+  if (failed === 0) return;
+  if (output.trim() !== '') console.log(indent(output.trimEnd()));
+  console.log(`${failures.join('\n')}\n`);
+}
+
+function concurrency(): number {
+  const wanted = Number(process.env.HOLDFAST_TEST_CONCURRENCY ?? 2);
+  return Number.isInteger(wanted) && wanted > 0 ? wanted : 2;
+}
+
+function indent(text: string): string {
+  return text.replace(/^/gm, '  | ');
+}

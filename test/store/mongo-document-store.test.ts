@@ -1,0 +1,84 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { MongoDocumentStore, type NewDocument } from '../../src/store/index.ts';
+import { startMongo } from '../support/mongodb.ts';
+import { kinds, storeContract } from './document-store-contract.ts';
+
+const shared = await startMongo();
+let opened = 0;
+
+storeContract(
+  'mongodb',
+  async () => {
+    const databasePrefix = `${shared.databasePrefix}c${opened++}_`;
+    const open = async () => {
+      const store = new MongoDocumentStore({ url: shared.url, databasePrefix });
+      await store.start();
+      return store;
+    };
+    return { store: await open(), reopen: open };
+  },
+  () => shared.stop(),
+);
+
+const target = { database: 'device_info', collection: 'device_base' };
+const item = (id: string, series: string, value: unknown = 1n): NewDocument =>
+  ({ document: { _id: id, value }, series }) as NewDocument;
+
+const test = suite('document store: mongodb server');
+
+test('a refused document holds back the later ones of its series only', async () => {
+  const server = await startMongo();
+  const store = new MongoDocumentStore({ url: server.url, databasePrefix: server.databasePrefix });
+  await store.start();
+  // What the driver cannot encode stands for what a server refuses: no kin of MongoDB refuses the same things.
+  let depth: object = {};
+  for (let level = 0; level < 20_000; level++) depth = { depth };
+  await store.insertBatch(target, [item('known', 'other')]);
+  const outcomes = await store.insertBatch(target, [
+    item('a1', 'a'),
+    item('b1', 'b'),
+    item('a2', 'a', depth),
+    item('b2', 'b'),
+    item('a3', 'a'),
+    item('known', 'other'),
+    item('b3', 'b'),
+  ]);
+  assert.equal(kinds(outcomes), ['inserted', 'inserted', 'error', 'inserted', 'error', 'duplicate', 'inserted']);
+  assert.equal(
+    (await store.find(target)).map(({ _id }) => _id),
+    ['known', 'a1', 'b1', 'b2', 'b3'],
+  );
+  assert.equal(kinds(await store.insertBatch(target, [item('c1', 'c', depth)])), ['error']);
+  await store.stop();
+  await server.stop();
+});
+
+test('a server that is away is said so within seconds, and is found again', async () => {
+  const server = await startMongo({ own: true });
+  const store = new MongoDocumentStore({ url: server.url, serverSelectionMs: 500 });
+  await store.start();
+  assert.equal(kinds(await store.insertBatch(target, [item('a', 's')])), ['inserted']);
+  await server.kill();
+  const begin = performance.now();
+  const error = await store.insertBatch(target, [item('b', 's')]).then(
+    () => undefined,
+    (thrown) => thrown,
+  );
+  assert.is(error?.code, 'database-unreachable');
+  assert.ok(performance.now() - begin < 5000);
+  await server.restart();
+  for (let tries = 0; ; tries++) {
+    try {
+      await store.ping();
+      break;
+    } catch (failure) {
+      if (tries > 20) throw failure;
+    }
+  }
+  assert.equal(kinds(await store.insertBatch(target, [item('a', 's'), item('b', 's')])), ['duplicate', 'inserted']);
+  await store.stop();
+  await server.stop();
+});
+
+test.run();
