@@ -11,6 +11,8 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 export const counterTable = {
   reportsAccepted: ['holdfast_reports_accepted_total', 'Reports appended to the spool.'],
   reportsDelivered: ['holdfast_reports_delivered_total', 'Reports that the centre has in its database.'],
+  reportsSentAgain: ['holdfast_reports_sent_again_total', 'Reports sent to the centre again.'],
+  receiptsUnmatched: ['holdfast_receipts_unmatched_total', 'Answers of the centre to nothing that is under way.'],
   reportsEvicted: ['holdfast_reports_evicted_total', 'Reports dropped because a lane or a log was full.'],
   reportsRepeated: [
     'holdfast_reports_repeated_total',

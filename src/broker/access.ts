@@ -2,11 +2,11 @@
  * Who may write and read what, for every door that takes devices' credentials (MQTT and HTTP).
  *
  * Invariants: a machine writes its own 序列号 and reads its own replies; wildcards are nobody's; a password is compared
- * in constant time and an unknown user takes as long as a known one; a failed login costs its address one of a bounded
- * number of attempts, checked before any hashing. Passwords never reach a log.
+ * in constant time and an unknown user takes as long as a known one; an address has a bounded number of
+ * failed logins, checked before any hashing. Passwords never reach a log.
  * Failure behaviour: a refusal, never an exception; a broken hash in the configuration refuses that user.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { CredentialCache, verifyPassword } from '../accounts/index.ts';
 import type { Clock } from '../platform/index.ts';
 import { isSerial } from '../protocols/machines/index.ts';
 import { AddressWindow } from './token-bucket.ts';
@@ -14,7 +14,7 @@ import { AddressWindow } from './token-bucket.ts';
 /** A configured credential. */
 export interface Credential {
   readonly username: string;
-  /** Plain, or a hash that begins with `$`. */
+  /** Plain, or as `hashPassword` of `src/accounts` writes it. */
   readonly password: string;
   /** 序列号 that it may act for, `*` for all; without it the user name itself. */
   readonly serials?: readonly string[] | undefined;
@@ -46,37 +46,38 @@ export interface AccessOptions {
   readonly clients: readonly Credential[];
   /** Anybody may write and read without a credential. A known user's password is still checked. */
   readonly anonymous: boolean;
-  /** Compares a password with a hash (`src/accounts`); resolves to false for a broken hash. */
-  readonly verifyHash: (password: string, hash: string) => Promise<boolean>;
   readonly clock: Clock;
   /** Failed logins per address and minute. */
   readonly maxFailuresPerMinute?: number;
 }
-
-const rememberedMs = 600_000;
-const maxRemembered = 4096;
 
 /** Decides on logins, and on topics to read. */
 export class Access {
   readonly #options: AccessOptions;
   readonly #clients = new Map<string, { readonly password: string; readonly identity: Identity }>();
   readonly #failures: AddressWindow;
-  readonly #key = randomBytes(32);
   readonly #anybody: Identity = { username: undefined, mayActFor: () => true };
-  /** Successful hashed logins: a hash takes 50 ms and HTTP brings the password with every request. */
-  readonly #remembered = new Map<string, number>();
-  readonly #decoy: string | undefined;
+  /** A hash takes 50 ms and more, and HTTP brings the password with every request. */
+  readonly #checked: CredentialCache;
 
   constructor(options: AccessOptions) {
+    const { clock, clients, maxFailuresPerMinute = 20 } = options;
     this.#options = options;
-    for (const { username, password, serials = [username] } of options.clients) {
+    for (const { username, password, serials = [username] } of clients) {
       const allowed = new Set(serials);
       const mayActFor = allowed.has('*') ? () => true : (serial: string) => allowed.has(serial);
       this.#clients.set(username, { password, identity: { username, mayActFor } });
     }
-    this.#decoy = options.clients.find(({ password }) => password.startsWith('$'))?.password;
-    const { clock, maxFailuresPerMinute = 20 } = options;
     this.#failures = new AddressWindow({ clock, windowMs: 60_000, most: maxFailuresPerMinute });
+    // An unknown user is compared with somebody's hash, if there is one, and refused.
+    const decoy = clients.find(({ password }) => password.startsWith('$scrypt$'))?.password ?? '';
+    this.#checked = new CredentialCache({
+      clock,
+      verify: async (username, password) => {
+        const stored = this.#clients.get(username)?.password;
+        return (await verifyPassword(password, stored ?? decoy)) && stored !== undefined;
+      },
+    });
   }
 
   /** True when a connection without a credential is let in. */
@@ -90,16 +91,11 @@ export class Access {
     if (this.isOpen && client === undefined) return this.#anybody;
     if (username === undefined || password === undefined) return 'credentials';
     if (!mayCarryPassword) return 'plain';
-    const text = password.toString();
-    const proof = this.#proof(JSON.stringify([username, text])).toString('base64');
-    if (client !== undefined && this.#isRemembered(proof)) return client.identity;
-    // Counted before the comparison, so that attempts at once are counted too.
-    if (!this.#failures.take(address)) return 'attempts';
-    if (!(await this.#matches(text, client?.password))) return 'credentials';
-    this.#failures.giveBack(address);
-    if (client === undefined) return 'credentials';
-    if (client.password.startsWith('$')) this.#remember(proof);
-    return client.identity;
+    if (this.#failures.isFull(address)) return 'attempts';
+    const isRight = await this.#checked.check(username, password.toString()).catch(() => false);
+    if (isRight && client !== undefined) return client.identity;
+    this.#failures.count(address);
+    return 'credentials';
   }
 
   /**
@@ -118,40 +114,5 @@ export class Access {
       readings++;
     }
     return readings > 0;
-  }
-
-  async #matches(given: string, stored: string | undefined): Promise<boolean> {
-    if (stored === undefined) {
-      if (this.#decoy !== undefined) await this.#verify(given, this.#decoy);
-      return false;
-    }
-    if (stored.startsWith('$')) return this.#verify(given, stored);
-    return timingSafeEqual(this.#proof(given), this.#proof(stored));
-  }
-
-  async #verify(given: string, hash: string): Promise<boolean> {
-    try {
-      return await this.#options.verifyHash(given, hash);
-    } catch {
-      return false;
-    }
-  }
-
-  #proof(text: string): Buffer {
-    return createHmac('sha256', this.#key).update(text).digest();
-  }
-
-  #isRemembered(proof: string): boolean {
-    const sinceMs = this.#remembered.get(proof);
-    return sinceMs !== undefined && this.#options.clock.monotonicMs() - sinceMs < rememberedMs;
-  }
-
-  #remember(proof: string): void {
-    this.#remembered.delete(proof);
-    this.#remembered.set(proof, this.#options.clock.monotonicMs());
-    for (const oldest of this.#remembered.keys()) {
-      if (this.#remembered.size <= maxRemembered) break;
-      this.#remembered.delete(oldest);
-    }
   }
 }

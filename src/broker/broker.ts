@@ -16,7 +16,6 @@ import type { Delivery, Intake, IntakeAnswer } from '../intake/types.ts';
 import { type Counters, countBy } from '../metrics.ts';
 import type { Clock, Logger, Timer } from '../platform/index.ts';
 import type { Access, Identity } from './access.ts';
-import { type Admission, admit, limitLogin } from './admission.ts';
 import { type CloseReason, type GuardHooks, type GuardLimits, MqttGuard, type Publish } from './guard.ts';
 import { Listeners, type ListenOptions } from './listeners.ts';
 import { createProtocol, type IncomingPacket, type Peer } from './protocol.ts';
@@ -231,7 +230,6 @@ export class Broker implements GuardHooks {
 
   #notStored(peer: Peer, error: unknown): void {
     this.#options.logger.debug({ err: error }, 'A report could not be stored');
-    this.#options.counters.storeFailures++;
     peer.guard.close('store-failed');
   }
 
@@ -244,9 +242,8 @@ export class Broker implements GuardHooks {
     if (times.length < limits.forbiddenPerMinute) return;
     const firstMs = times.shift()!;
     if (nowMs - firstMs >= 60_000) return;
-    // Its acknowledgement is the answer to the message; it goes out before the connection does.
-    peer.guard.outlet.flush();
-    peer.guard.close('forbidden');
+    // A turn later: the acknowledgement goes out before the connection does.
+    setImmediate(() => peer.guard.close('forbidden'));
   }
 
   #refusePublish(peer: Peer, reason: 'retained' | 'forbidden-topic'): void {

@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Clock, Timer } from '../platform/index.ts';
-import { lengthOfPacket, packetType } from './framing.ts';
 import { Outlet } from './outlet.ts';
+import { PacketWalker, packetType } from './packet-walker.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** Limits of one connection. */
 export interface GuardLimits {
-  /** From the connection to the CONNACK. */
+  /** From the connection to the end of its CONNECT. */
   readonly connectTimeoutMs: number;
   /** Largest CONNECT; nothing else is read before its CONNACK. */
   readonly maxConnectBytes: number;
@@ -53,7 +53,9 @@ export interface GuardHooks {
 
 /** Reasons not to read, one bit each. */
 const stall = { connect: 1, subscribe: 2, inflight: 4, rate: 8, output: 16, reader: 32, stop: 64 } as const;
-const nothing: Buffer[] = [];
+
+/** True for packets that the guard may take out: PUBACK, and PUBLISH of QoS 0 or 1 that is not to be retained. */
+const isTaken = (first: number): boolean => first >> 4 === packetType.puback || (first & 0xf5) === 0x30;
 
 /**
  * The stream between a socket and aedes. It reads the fixed headers: counts bytes, enforces the limits, and takes
@@ -70,16 +72,9 @@ export class MqttGuard extends Duplex {
   readonly #clock: Clock;
   readonly #bucket: TokenBucket;
   readonly #deadline: Timer;
-  /** What was read and not yet looked at. */
-  #input: Buffer | undefined;
-  #at = 0;
+  readonly #walker: PacketWalker;
   #ended = false;
-  /** The beginning of a packet that is needed whole, and its length (0: not known yet). */
-  #held = nothing;
-  #heldBytes = 0;
-  #heldNeeds = 0;
-  /** Bytes of the present packet that pass to aedes, and why to wait after them. */
-  #passing = 0;
+  /** Why to wait once the present packet has passed to aedes. */
   #stallAfter = 0;
   #stalls = 0;
   #isProcessing = false;
@@ -96,6 +91,17 @@ export class MqttGuard extends Duplex {
     this.#limits = limits;
     this.#hooks = hooks;
     this.#clock = clock;
+    this.#walker = new PacketWalker({
+      isStopped: () => this.#stalls !== 0 || this.destroyed,
+      admit: (first, total) => this.#admit(first, total),
+      isTaken,
+      take: (buffer, at, total) => this.#take(buffer, at, total),
+      willPass: (first) => this.#willPass(first),
+      pass: (part) => {
+        if (!this.push(part)) this.#stall(stall.reader);
+      },
+      passed: () => this.#passed(),
+    });
     this.#bucket = new TokenBucket({ clock, perSecond: limits.ratePerSecond });
     this.outlet = new Outlet({
       socket,
@@ -108,8 +114,7 @@ export class MqttGuard extends Duplex {
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => {
       this.#wasHeard = true;
-      this.#input = this.#input === undefined ? chunk : Buffer.concat([this.#input.subarray(this.#at), chunk]);
-      this.#at = 0;
+      this.#walker.add(chunk);
       this.#process();
     });
     socket.on('end', () => {
@@ -127,7 +132,6 @@ export class MqttGuard extends Duplex {
 
   /** The CONNACK is out: reads on. */
   established(): void {
-    this.#deadline.cancel();
     this.#resume(stall.connect);
   }
 
@@ -185,8 +189,7 @@ export class MqttGuard extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#deadline.cancel();
-    this.#input = undefined;
-    this.#held = nothing;
+    this.#walker.drop();
     this.outlet.flush();
     if (error !== null || this.socket.writableLength === 0) this.socket.destroy();
     else {
@@ -213,87 +216,9 @@ export class MqttGuard extends Duplex {
   #process(): void {
     if (this.#isProcessing) return;
     this.#isProcessing = true;
-    while (this.#input !== undefined && this.#stalls === 0) {
-      if (this.#heldBytes > 0) this.#continueHeld();
-      else this.#walk();
-      if (this.#input !== undefined && this.#at >= this.#input.length) this.#input = undefined;
-    }
+    this.#walker.run();
     this.#isProcessing = false;
-    if (this.#ended && this.#input === undefined && !this.destroyed) this.push(null);
-  }
-
-  /** Looks at the packets of the input one after the other; what lies between those taken out passes as one part. */
-  #walk(): void {
-    const input = this.#input!;
-    const { length } = input;
-    let passFrom = this.#at;
-    let at = Math.min(length, passFrom + this.#passing);
-    this.#passing -= at - passFrom;
-    if (this.#passing === 0) this.#passed();
-    while (at < length && this.#stalls === 0) {
-      const total = lengthOfPacket(input, at);
-      if (total !== 0 && !this.#admit(input[at]!, total)) return;
-      if (total === 0 || (at + total > length && this.#isTaken(input[at]!))) {
-        // The end of the chunk is the beginning of a packet that is needed whole.
-        this.#pass(input, passFrom, at);
-        this.#held = [input.subarray(at)];
-        this.#heldBytes = length - at;
-        this.#heldNeeds = total;
-        this.#at = length;
-        return;
-      }
-      if (this.#isTaken(input[at]!) && this.#take(input, at, total)) {
-        this.#pass(input, passFrom, at);
-        at += total;
-        passFrom = at;
-        if (this.destroyed) return;
-      } else {
-        this.#willPass(input[at]!);
-        const end = Math.min(length, at + total);
-        this.#passing = total - (end - at);
-        at = end;
-        if (this.#passing === 0) this.#passed();
-      }
-    }
-    this.#pass(input, passFrom, at);
-    this.#at = at;
-  }
-
-  /** Completes a packet whose beginning came in an earlier chunk; only its own bytes are copied. */
-  #continueHeld(): void {
-    const input = this.#input!;
-    if (this.#heldNeeds === 0) {
-      const head = Buffer.concat([...this.#held, input.subarray(this.#at, this.#at + 5)]);
-      const total = lengthOfPacket(head, 0);
-      if (total !== 0 && !this.#admit(head[0]!, total)) return;
-      this.#heldNeeds = total;
-      if (total > 0 && !this.#isTaken(head[0]!)) {
-        const held = this.#held;
-        this.#dropHeld();
-        this.#willPass(head[0]!);
-        for (const part of held) this.#pass(part, 0, part.length);
-        this.#passing = total - held.reduce((bytes, part) => bytes + part.length, 0);
-        return;
-      }
-    }
-    const wanted = this.#heldNeeds === 0 ? input.length : this.#heldNeeds - this.#heldBytes;
-    const part = input.subarray(this.#at, this.#at + wanted);
-    this.#held.push(part);
-    this.#heldBytes += part.length;
-    this.#at += part.length;
-    if (this.#heldNeeds === 0 || this.#heldBytes < this.#heldNeeds) return;
-    const packet = Buffer.concat(this.#held, this.#heldBytes);
-    this.#dropHeld();
-    if (this.#take(packet, 0, packet.length)) return;
-    this.#willPass(packet[0]!);
-    this.#pass(packet, 0, packet.length);
-    this.#passed();
-  }
-
-  #dropHeld(): void {
-    this.#held = nothing;
-    this.#heldBytes = 0;
-    this.#heldNeeds = 0;
+    if (this.#ended && this.#walker.isIdle && !this.destroyed) this.push(null);
   }
 
   /** Checks a packet's type and length against the limits; closes the connection and returns false when it breaks them. */
@@ -306,11 +231,6 @@ export class MqttGuard extends Duplex {
     } else if (total > this.#limits.maxPacketBytes) reason = 'packet-too-large';
     if (reason !== undefined) this.close(reason);
     return reason === undefined;
-  }
-
-  /** True for packets that the guard may take out: PUBACK, and PUBLISH of QoS 0 or 1 that is not to be retained. */
-  #isTaken(first: number): boolean {
-    return first >> 4 === packetType.puback || (first & 0xf5) === 0x30;
   }
 
   /** Handles a whole packet here; false when it is for aedes. */
@@ -350,6 +270,7 @@ export class MqttGuard extends Duplex {
 
   #passed(): void {
     if (this.#stallAfter === 0) return;
+    if (this.#stallAfter === stall.connect) this.#deadline.cancel();
     this.#stall(this.#stallAfter);
     this.#stallAfter = 0;
   }
@@ -371,9 +292,5 @@ export class MqttGuard extends Duplex {
       else this.#clock.after(moreMs, tryAgain);
     };
     this.#clock.after(waitMs, tryAgain);
-  }
-
-  #pass(buffer: Buffer, from: number, to: number): void {
-    if (from < to && !this.push(buffer.subarray(from, to))) this.#stall(stall.reader);
   }
 }

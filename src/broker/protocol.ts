@@ -106,9 +106,15 @@ export function createProtocol(options: ProtocolOptions): Aedes {
       client();
       return;
     }
-    const peer = packet.qos === 2 ? peerOf((client as Client | null)?.conn) : undefined;
-    if (peer === undefined) done?.();
-    else acceptTwice(peer, packet, (error) => done?.(error));
+    const { conn, id } = client as Client;
+    const peer = peerOf(conn);
+    if (packet.qos === 2 && peer !== undefined) {
+      acceptTwice(peer, packet, (error) => done?.(error));
+      return;
+    }
+    // The connection went away since the id was claimed: its next message with it is a new one.
+    if (packet.qos === 2) sessions.get(id)?.incoming.failed(packet.messageId);
+    done?.();
   };
   Object.assign(aedes, { publish });
   aedes.on('client', (client) => {
@@ -126,6 +132,10 @@ export function createProtocol(options: ProtocolOptions): Aedes {
     const session = peerOf(client.conn)?.session;
     if (session !== undefined) for (const topic of topics) sessions.unsubscribe(session, topic);
   });
+  aedes.on(
+    'error' as 'closed',
+    ((error: Error) => logger.error({ err: error }, 'The MQTT broker failed')) as () => void,
+  );
   // Emitted for every connection that breaks; the guard counts those that the gateway closes.
   aedes.on('clientError', (_, error) => logger.debug({ err: error }, 'An MQTT client failed'));
   aedes.on('connectionError', (_, error) => logger.debug({ err: error }, 'An MQTT connection failed'));

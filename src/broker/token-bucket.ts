@@ -58,25 +58,24 @@ export class AddressWindow {
     this.#maxAddresses = maxAddresses;
   }
 
-  /** Counts one for the address; false when it has used up its window's share. */
-  take(address: string): boolean {
+  /** True when the address has used up its window's share. */
+  isFull(address: string): boolean {
+    const entry = this.#counts.get(address);
+    if (entry === undefined || entry.count < this.#most) return false;
+    return this.#clock.monotonicMs() - entry.sinceMs < this.#windowMs;
+  }
+
+  /** Counts one for the address. */
+  count(address: string): void {
     const nowMs = this.#clock.monotonicMs();
     let entry = this.#counts.get(address);
     if (entry === undefined || nowMs - entry.sinceMs >= this.#windowMs) entry = { sinceMs: nowMs, count: 0 };
+    entry.count++;
     this.#counts.delete(address);
     this.#counts.set(address, entry);
     for (const oldest of this.#counts.keys()) {
       if (this.#counts.size <= this.#maxAddresses) break;
       this.#counts.delete(oldest);
     }
-    if (entry.count >= this.#most) return false;
-    entry.count++;
-    return true;
-  }
-
-  /** Takes one back that should not have counted. */
-  giveBack(address: string): void {
-    const entry = this.#counts.get(address);
-    if (entry !== undefined && entry.count > 0) entry.count--;
   }
 }

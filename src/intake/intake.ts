@@ -7,8 +7,7 @@
  * Failure behaviour: when the disk does not take a report, `accept` rejects, and whoever asked must not acknowledge.
  */
 import { type Counters, countBy } from '../metrics.ts';
-import type { Clock } from '../platform/index.ts';
-import type { SiteTime } from '../platform/index.ts';
+import type { Clock, SiteTime } from '../platform/index.ts';
 import {
   authorizationChannel,
   isSerial,

@@ -1,7 +1,8 @@
+export { administer, type SpoolRequest } from './administration.ts';
 export { type FolderLock, lockFolder } from './lock.ts';
-export type { LogStatus, Outcome } from './log.ts';
+export type { LogStatus, LogVerification, Outcome } from './log.ts';
 export type { LogReader } from './log-reader.ts';
-export type { DecodedRecord } from './record.ts';
+export type { DecodedRecord, RecordPosition } from './record.ts';
 export { Spool, type SpoolEvents, type SpoolOptions, type SpoolStatus } from './spool.ts';
 export {
   asideNames,

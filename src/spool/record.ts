@@ -40,6 +40,9 @@ export interface RecordPlace {
   readonly durable: number;
 }
 
+/** What is needed to read a record again. */
+export type RecordPosition = Pick<DecodedRecord, 'epoch' | 'at' | 'length' | 'ordinal'>;
+
 /** A record as read back; `payload` refers to the buffer that it was read from. */
 export interface DecodedRecord extends RecordContent, RecordPlace {
   readonly payload: Buffer;

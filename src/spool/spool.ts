@@ -15,10 +15,10 @@ import { describeError, HoldfastError } from '../errors.ts';
 import type { Clock, FileSystem, Logger, Timer } from '../platform/index.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { DamageKeeper } from './damage.ts';
-import { Log, type LogStatus, type Outcome } from './log.ts';
+import { Log, type LogStatus, type LogVerification, type Outcome } from './log.ts';
 import type { LogReader } from './log-reader.ts';
 import { PendingIndex } from './pending-index.ts';
-import type { DecodedRecord, RecordContent } from './record.ts';
+import type { DecodedRecord, RecordContent, RecordPosition } from './record.ts';
 import { RepeatWindow } from './repeat-window.ts';
 import { asideNames, type LaneName, type LogName, type LogOptions, laneNames, type NewReport } from './types.ts';
 
@@ -33,6 +33,8 @@ export interface SpoolOptions {
   readonly logger: Logger;
   /** Size of a segment file in bytes: 64 KiB to 256 MiB, a multiple of 4096. */
   readonly segmentBytes: number;
+  /** No new segment is begun when less than this would stay free on the file system (0). */
+  readonly freeReserveBytes?: number;
   readonly logs: Readonly<Record<LogName, LogOptions>>;
   /** How long the same report sent again is recognised, and how many are remembered. */
   readonly repeatWindow: { readonly durationMs: number; readonly capacity: number };
@@ -45,6 +47,8 @@ export interface SpoolOptions {
 
 /** What happens to reports without being asked for. */
 export interface SpoolEvents {
+  /** A group of records of this log has reached the device. */
+  onStored?(log: LogName): void;
   /** The oldest `count` reports of a log were given up for room. */
   onEvicted?(log: LogName, count: number): void;
   /** A part of a log could not be read: `count` reports are lost with it; what could be read of it is in `damaged`. */
@@ -108,6 +112,15 @@ export class Spool {
   /** 16 hex digits, drawn anew for each start: part of every message id. */
   get boot(): string {
     return this.#boot;
+  }
+
+  /** The sequence that the next appended report gets. */
+  get nextSequence(): number {
+    return this.#nextSequence;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
   }
 
   /**
@@ -189,9 +202,9 @@ export class Spool {
     return this.#log(log).createReader();
   }
 
-  /** Reads a record again; undefined when it is gone. `epoch` and `at` as in the record. */
-  readAt(log: LogName, record: Pick<DecodedRecord, 'epoch' | 'at'>): Promise<DecodedRecord | undefined> {
-    return this.#log(log).readAt(record.epoch, record.at);
+  /** Reads a record again; undefined when it is gone (done, evicted) or cannot be read. */
+  readAt(log: LogName, position: RecordPosition): Promise<DecodedRecord | undefined> {
+    return this.#log(log).readAt(position);
   }
 
   /** Out of turn: the open report with this sequence, and its log; undefined when no lane has it. */
@@ -257,6 +270,13 @@ export class Spool {
     if (failed) throw failed.reason;
   }
 
+  /** Reads every segment of every log through; see `LogVerification`. */
+  async verify(): Promise<Record<LogName, LogVerification>> {
+    const results: Partial<Record<LogName, LogVerification>> = {};
+    for (const [name, log] of this.#logs) results[name] = await log.verify();
+    return results as Record<LogName, LogVerification>;
+  }
+
   /** Counts something that was not accepted; the totals survive restarts. */
   count(reason: string): void {
     this.#counters[reason] = (this.#counters[reason] ?? 0) + 1;
@@ -314,11 +334,13 @@ export class Spool {
       logger: this.#logger,
       options: logs[name],
       segmentBytes,
+      freeReserveBytes: this.#options.freeReserveBytes ?? 0,
       host: {
         nextSequence: () => this.#nextSequence,
         beforeReuse: (log, epoch) => this.#cover(log, epoch),
-        onWritten: (_, bytes) => {
+        onWritten: (log, bytes) => {
           this.#writtenBytes += bytes;
+          events?.onStored?.(log);
         },
         onRefused: (contents) => this.#forget(contents),
         onEvicted: (log, count) => {

@@ -8,7 +8,7 @@
  * the caller repeats the whole batch (a repeat finds duplicates). Only a document that the server refuses while it
  * takes others is an `error`. The driver reconnects by itself.
  */
-import { type Db, MongoClient, MongoError } from 'mongodb';
+import { type Db, MongoClient, MongoServerError } from 'mongodb';
 import { describeError, HoldfastError } from '../errors.ts';
 import type {
   CollectionName,
@@ -143,7 +143,7 @@ export class MongoDocumentStore implements DocumentStore {
         const stop = stopOf(error);
         if (stop !== undefined) return { place, reason: stop.reason };
         if (isServerFailure(error)) throw unreachable(error);
-        if (place > 0 || !(error instanceof MongoError) || (await this.#takesOthers(target, batch))) {
+        if (place > 0 || !(error instanceof MongoServerError) || (await this.#takesOthers(target, batch))) {
           return { place, reason };
         }
         throw unreachable(error);

@@ -1,4 +1,4 @@
-import { MongoBulkWriteError, MongoError, MongoServerError } from 'mongodb';
+import { MongoBulkWriteError, MongoError, MongoInvalidArgumentError, MongoServerError } from 'mongodb';
 import { HoldfastError, isHoldfastError } from '../errors.ts';
 
 /** Where an ordered insert stopped, and why; no reason means that there was such a document before. */
@@ -29,9 +29,14 @@ export function stopOf(error: unknown): Stop | undefined {
 
 /** True when the database could not do it now, whatever it was given; false when a document may be at fault. */
 export function isServerFailure(error: unknown): boolean {
-  if (error instanceof MongoBulkWriteError) return true;
+  if (error instanceof MongoBulkWriteError) {
+    if (error.result.getWriteConcernError() !== undefined) return true;
+    return typeof error.code !== 'number' || serverCodes.has(error.code);
+  }
   if (error instanceof MongoServerError) return serverCodes.has(error.code);
-  // What the driver throws by itself is about the connection; what it cannot encode is no MongoError.
+  // Too large for the protocol: the driver's own check, before anything is sent.
+  if (error instanceof MongoInvalidArgumentError) return false;
+  // What else the driver throws by itself is about the connection; what it cannot encode is no MongoError.
   return error instanceof MongoError || isHoldfastError(error);
 }
 

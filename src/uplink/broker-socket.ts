@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { HoldfastError } from '../errors.ts';
 import type { BrokerPlace } from './link-errors.ts';
 
@@ -54,29 +55,47 @@ export interface SocketOptions {
   readonly noDelay: true;
   readonly rejectUnauthorized?: true;
   readonly servername?: string;
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
+  readonly secureContext?: SecureContext;
 }
 
 /**
  * How to connect now. The files are read at each connect, so that a renewed certificate needs no restart. The broker's
  * certificate is always verified, against the name or the IP address of the URL. Throws `uplink-tls-ca` or
- * `uplink-tls-client` for a file that cannot be read.
+ * `uplink-tls-client` for a file that cannot be read or used.
  */
 export function socketOptions(address: BrokerAddress, files: TlsFiles, signal: AbortSignal): SocketOptions {
   const plain = { host: address.host, port: address.port, signal, noDelay: true } as const;
   if (!address.secure) return plain;
-  const { ca, certificate, key } = files;
   return {
     ...plain,
     rejectUnauthorized: true,
     // An IP address may not stand in SNI; Node checks the certificate against `host` then.
     ...(isIP(address.host) === 0 && { servername: address.host }),
-    ...(ca !== undefined && { ca: read(ca, 'uplink-tls-ca', 'upstream.tls.ca') }),
+    secureContext: secureContext(files),
+  };
+}
+
+function secureContext({ ca, certificate, key }: TlsFiles): SecureContext {
+  const authority = ca === undefined ? {} : { ca: read(ca, 'uplink-tls-ca', 'upstream.tls.ca') };
+  const client = {
     ...(certificate !== undefined && { cert: read(certificate, 'uplink-tls-client', 'upstream.tls.certificate') }),
     ...(key !== undefined && { key: read(key, 'uplink-tls-client', 'upstream.tls.key') }),
   };
+  try {
+    // Alone first, so that a mistake is blamed on the right file.
+    createSecureContext(authority);
+  } catch (cause) {
+    throw new HoldfastError('uplink-tls-ca', `${ca} is not a PEM certificate: check upstream.tls.ca`, cause);
+  }
+  try {
+    return createSecureContext({ ...authority, ...client });
+  } catch (cause) {
+    throw new HoldfastError(
+      'uplink-tls-client',
+      'the client certificate and its key cannot be used: check that upstream.tls.certificate and upstream.tls.key are PEM and belong together',
+      cause,
+    );
+  }
 }
 
 function read(path: string, code: 'uplink-tls-ca' | 'uplink-tls-client', name: string): Buffer {

@@ -78,11 +78,22 @@ export class TcpProxy {
     this.#sockets.clear();
   }
 
-  /** Lets exactly `bytes` more pass in that direction over all connections, then cuts; resolves when it has. */
-  cutAfter(direction: Direction, bytes: number): Promise<void> {
+  /**
+   * Lets exactly `bytes` more pass in that direction over all connections, then cuts; resolves when it has, rejects when
+   * fewer came within `deadlineMs`.
+   */
+  cutAfter(direction: Direction, bytes: number, deadlineMs = 20_000): Promise<void> {
     this.#budget[direction] = bytes;
-    return new Promise((resolve) => {
-      this.#onBudgetSpent = resolve;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const missing = this.#budget[direction];
+        this.#budget[direction] = Number.POSITIVE_INFINITY;
+        reject(new Error(`the connection was not cut: ${missing} of ${bytes} bytes ${direction} did not come`));
+      }, deadlineMs);
+      this.#onBudgetSpent = () => {
+        clearTimeout(timer);
+        resolve();
+      };
     });
   }
 
@@ -152,17 +163,20 @@ export class TcpProxy {
       offset += part.length;
       this.passed[direction] += part.length;
       this.#budget[direction] -= part.length;
-      const room = part.length === 0 || to.write(part);
-      if (this.#budget[direction] === 0) return this.#spent(to, direction);
+      if (this.#budget[direction] === 0) return this.#spent(part, to, direction);
+      const room = to.write(part);
       if (!room) await new Promise<void>((resolve) => to.once('drain', resolve).once('close', () => resolve()));
       if (Number.isFinite(this.bytesPerSecond)) await sleep((part.length / this.bytesPerSecond) * 1000);
     }
   }
 
   /** The last bytes are let out before the reset, so that the other side really has a torn message. */
-  async #spent(to: Socket, direction: Direction): Promise<void> {
+  async #spent(part: Buffer, to: Socket, direction: Direction): Promise<void> {
     this.#budget[direction] = Number.POSITIVE_INFINITY;
-    if (to.writableLength > 0) await new Promise<void>((resolve) => to.once('drain', resolve));
+    await new Promise<void>((resolve) => {
+      to.once('close', () => resolve());
+      to.write(part, () => resolve());
+    });
     await sleep(5);
     await this.cut();
     this.#onBudgetSpent?.();

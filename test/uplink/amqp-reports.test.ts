@@ -208,8 +208,7 @@ test('a push is removed only once it is applied, and asked for again when that f
   const { listener, transport, gatewayId } = await connect();
   await listener.up();
   const control = `gateway_${gatewayId}_control`;
-  const applied = Promise.withResolvers<void>();
-  listener.control = () => applied.promise;
+  listener.control = () => new Promise(() => {});
   plain.sendToQueue(control, Buffer.from('1'), { persistent: true });
   plain.sendToQueue(control, Buffer.from('2'), { persistent: true });
   await until(() => listener.controls.length === 1, 'the first');
@@ -237,9 +236,12 @@ test('a reply queue that somebody else reads is refused, and the link stays', as
   const two = await connect();
   await Promise.all([one.listener.up(), two.listener.up()]);
   await one.transport.watchReplies(queue, 'SN5');
-  await two.transport.watchReplies(queue, 'SN5')!.then(assert.unreachable, (error) => {
-    assert.is(error.code, 'uplink-gateway-id-taken');
-  });
+  await two.transport.watchReplies(queue, 'SN5')!.then(
+    () => assert.unreachable(),
+    (error) => {
+      assert.is(error.code, 'uplink-gateway-id-taken');
+    },
+  );
   assert.ok(two.transport.state.connected);
   await one.transport.stop();
   await two.transport.watchReplies(queue, 'SN5');

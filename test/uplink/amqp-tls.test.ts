@@ -26,11 +26,11 @@ const logger: Logger = {
 };
 
 /** Tries until there is an error or a connection; undefined for a connection. */
-async function outcome(url: string, tls: TlsFiles = { ca }): Promise<HoldfastError | undefined> {
+async function outcome(url: string, tls: TlsFiles = { ca }, gatewayId = 'gw-tls'): Promise<HoldfastError | undefined> {
   const transport = createAmqpTransport({
     url,
     tls,
-    gatewayId: 'gw-tls',
+    gatewayId,
     replies: 'per-device',
     queueType: 'classic',
     channels: [],
@@ -44,8 +44,8 @@ async function outcome(url: string, tls: TlsFiles = { ca }): Promise<HoldfastErr
   return connected ? undefined : lastError;
 }
 
-async function refused(code: ErrorCode, next: RegExp, url: string, tls?: TlsFiles): Promise<void> {
-  const error = await outcome(url, tls);
+async function refused(code: ErrorCode, next: RegExp, ...attempt: Parameters<typeof outcome>): Promise<void> {
+  const error = await outcome(...attempt);
   assert.instance(error, HoldfastError);
   assert.is(error!.code, code, describeError(error));
   assert.match(error!.message, next);
@@ -103,7 +103,13 @@ test('a wrong password, an unknown virtual host, and a password with every kind 
 test('a user without the right to declare', async () => {
   await rabbit.ctl('add_user', 'reader', 'secret');
   await rabbit.ctl('set_permissions', 'reader', '^$', '.*', '.*');
-  await refused('uplink-refused', /right to configure/, rabbit.tlsUrl!.replace('guest:guest', 'reader:secret'));
+  await refused(
+    'uplink-refused',
+    /right to configure/,
+    rabbit.tlsUrl!.replace('guest:guest', 'reader:secret'),
+    { ca },
+    'gw-new',
+  );
 });
 
 test('nobody there, no such name, and a port that does not speak TLS', async () => {

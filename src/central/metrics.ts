@@ -1,0 +1,59 @@
+/**
+ * Every figure that the centre counts. A counter is a plain number field; Prometheus' client sees it when asked.
+ *
+ * Invariants: received = stored + duplicates + rejected + failed + unknownChannel + what is in hand.
+ * Failure behaviour: none of its own.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+
+/** Counters: field, name, help. */
+export const centralCounterTable = {
+  received: ['holdfast_central_received_total', 'Messages taken over from the broker, repeats included.'],
+  stored: ['holdfast_central_stored_total', 'Reports inserted into the database.'],
+  duplicates: ['holdfast_central_duplicates_total', 'Reports that were in the database already; answered again.'],
+  rejected: ['holdfast_central_rejected_total', 'Malformed messages, answered and kept in device_info.rejected.'],
+  failed: ['holdfast_central_failed_total', 'Reports that the database refused while it took others.'],
+  unknownChannel: ['holdfast_central_unknown_channel_total', 'Reports of a channel that this centre does not have.'],
+  receipts: ['holdfast_central_receipts_total', 'Answers published.'],
+  receiptsReturned: ['holdfast_central_receipts_returned_total', 'Answers for which the broker had no queue.'],
+  takeovers: ['holdfast_central_takeovers_total', 'Times this copy has begun to read a queue.'],
+  databaseFailures: ['holdfast_central_database_failures_total', 'Batches that the database did not take; repeated.'],
+} as const satisfies Record<string, readonly [name: string, help: string]>;
+
+/** Gauges: field, name, help. */
+export const centralGaugeTable = {
+  inHand: ['holdfast_central_in_hand', 'Messages taken over and not yet stored.'],
+  lagSeconds: ['holdfast_central_lag_seconds', "From a gateway's acceptance to storage, of the report stored last."],
+  databaseUp: ['holdfast_central_database_up', '1 while the database takes documents.'],
+  brokerConnected: ['holdfast_central_broker_connected', '1 while connected to the broker.'],
+  queuesRead: ['holdfast_central_queues_read', 'Queues that this copy reads at present.'],
+} as const satisfies Record<string, readonly [name: string, help: string]>;
+
+export type CentralCounters = { -readonly [Name in keyof typeof centralCounterTable]: number };
+export type CentralGauges = { readonly [Name in keyof typeof centralGaugeTable]: () => number };
+
+/** All counters at 0. */
+export function createCentralCounters(): CentralCounters {
+  return Object.fromEntries(Object.keys(centralCounterTable).map((name) => [name, 0])) as CentralCounters;
+}
+
+/** The figures as Prometheus reads them. `processFigures` adds those of the process, which install a sampler. */
+export function centralRegistry(counters: CentralCounters, gauges: CentralGauges, processFigures: boolean): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+  for (const [field, [name, help]] of Object.entries(centralCounterTable)) {
+    const collect = function (this: Counter) {
+      this.reset();
+      this.inc(counters[field as keyof CentralCounters]);
+    };
+    new Counter({ name, help, registers, collect });
+  }
+  for (const [field, [name, help]] of Object.entries(centralGaugeTable)) {
+    const collect = function (this: Gauge) {
+      this.set(gauges[field as keyof CentralGauges]());
+    };
+    new Gauge({ name, help, registers, collect });
+  }
+  if (processFigures) collectDefaultMetrics({ register: registry });
+  return registry;
+}

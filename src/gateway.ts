@@ -1,0 +1,341 @@
+/**
+ * The gateway: where its parts are put together, started in order and stopped in reverse.
+ *
+ * The HTTP server comes first, so that /healthz answers while the spool is read; then the spool, the MQTT broker, and
+ * the uplink last. A missing uplink is not an error: everything stays on disk until there is one.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Alarms } from './alarms.ts';
+import { Access, Broker, defaultBrokerLimits } from './broker/index.ts';
+import { type GatewayConfig, gatewayId, networkMatcher, redactUrl } from './config/index.ts';
+import { ControlSocket, controlSocketPath } from './control-socket.ts';
+import { describeError } from './errors.ts';
+import { gatewayHealth } from './gateway-health.ts';
+import { defaultHttpLimits, HttpServer } from './http/index.ts';
+import { MachineIntake } from './intake/index.ts';
+import { createCounters, Metrics } from './metrics.ts';
+import { type Clock, type FileSystem, type Logger, nodeFileSystem, SiteTime } from './platform/index.ts';
+import { createChannels, defaultTexts, ReplyWriter, replaceTexts, validateReport } from './protocols/machines/index.ts';
+import { administer, type FolderLock, type LogName, lockFolder, Spool } from './spool/index.ts';
+import { spoolOptions } from './spool-options.ts';
+import { createAmqpTransport } from './uplink/amqp.ts';
+import { Forwarder } from './uplink/forwarder.ts';
+import { createMqttTransport } from './uplink/mqtt.ts';
+import type { UplinkTransport } from './uplink/transport.ts';
+
+export interface GatewayOptions {
+  readonly config: GatewayConfig;
+  readonly dataFolder: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly fileSystem?: FileSystem;
+}
+
+/** A gateway; `start` and `stop` once each. */
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #counters = createCounters();
+  readonly #alarms: Alarms;
+  readonly #stops: (() => Promise<void> | void)[] = [];
+  #state: 'new' | 'starting' | 'running' | 'stopping' = 'new';
+  #id = '';
+  #spool: Spool | undefined;
+  #forwarder: Forwarder | undefined;
+  #transport: UplinkTransport | undefined;
+  #http: HttpServer | undefined;
+  #broker: Broker | undefined;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.#alarms = new Alarms(options);
+  }
+
+  /** The gateway's name; known once started. */
+  get id(): string {
+    return this.#id;
+  }
+
+  /** The ports that were opened. */
+  get ports(): {
+    readonly http: readonly number[];
+    readonly https: number | undefined;
+    readonly mqtt: number | undefined;
+    readonly mqtts: number | undefined;
+  } {
+    const http = this.#http?.ports;
+    const mqtt = this.#broker?.ports;
+    return { http: http?.plain ?? [], https: http?.tls, mqtt: mqtt?.plain, mqtts: mqtt?.tls };
+  }
+
+  get spool(): Spool {
+    return this.#spool!;
+  }
+
+  /**
+   * Starts all parts; what was started is stopped again when one fails.
+   *
+   * @throws HoldfastError `spool-locked`, `spool-version`, `port-taken`, `configuration-invalid`.
+   */
+  async start(): Promise<void> {
+    this.#state = 'starting';
+    try {
+      await this.#startParts();
+      this.#state = 'running';
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Stops all parts in reverse order. What was acknowledged is on disk. */
+  async stop(): Promise<void> {
+    this.#state = 'stopping';
+    for (const stop of this.#stops.splice(0).reverse()) {
+      try {
+        await stop();
+      } catch (error) {
+        this.#options.logger.error({ error: describeError(error) }, 'a part did not stop in order');
+      }
+    }
+  }
+
+  async #startParts(): Promise<void> {
+    const { config, dataFolder, clock, logger, fileSystem = nodeFileSystem } = this.#options;
+    const counters = this.#counters;
+    const spoolFolder = join(dataFolder, 'spool');
+    const lock: FolderLock = lockFolder(spoolFolder);
+    this.#stops.push(() => lock.release());
+    this.#id = await gatewayId({ configured: config.gateway.id, dataFolder, fileSystem });
+
+    const channels = createChannels(config.channels);
+    const spool = new Spool({
+      ...spoolOptions(config, spoolFolder),
+      fileSystem,
+      clock,
+      logger,
+      events: {
+        onStored: (log) => this.#forwarder?.onStored(log),
+        onEvicted: (log, count) => this.#report('gap', { log, count, cause: 'evicted' }),
+        onDamage: (log, path, count) => {
+          this.#alarms.raise('spool-corrupt', { log, path, count }, path);
+          if (count > 0) this.#report('gap', { log, count, cause: 'unreadable' });
+        },
+      },
+    });
+    this.#spool = spool;
+    const siteTime = new SiteTime(config.site.timezone);
+    const texts =
+      config.texts === undefined ? defaultTexts : replaceTexts(readFileSync(config.texts, 'utf8'), config.texts);
+    const replies = new ReplyWriter({ texts, language: config.site.language });
+    const intake = new MachineIntake({ channels, spool, clock, siteTime, counters, replies });
+    const { mqtt } = config;
+    const access = new Access({ clients: mqtt.clients, anonymous: mqtt.anonymous, clock });
+    await this.#startHttp(intake, access);
+    await spool.open();
+    this.#stops.push(() => spool.close());
+    for (const [reason, count] of Object.entries(spool.status.counters)) counters.reportsRefused.set(reason, count);
+    this.#alarms.listen((kind, alarm) => {
+      this.#report(kind, { ...alarm.details, subject: alarm.subject }, alarm.code, alarm.sinceMs);
+    });
+    if (mqtt.anonymous)
+      this.#alarms.raise('mqtt-anonymous', { next: 'set mqtt.anonymous to false and list mqtt.clients' });
+
+    this.#transport = this.#createTransport([...channels.keys()]);
+    if (this.#transport !== undefined) {
+      this.#forwarder = new Forwarder({
+        spool,
+        transport: this.#transport,
+        clock,
+        logger,
+        alarms: this.#alarms,
+        counters,
+        gatewayId: this.#id,
+        acknowledge: config.upstream.acknowledge,
+        window: config.upstream.window,
+        receiptTimeoutMs: config.upstream.receiptTimeoutMs,
+        weights: {
+          alarm: config.spool.lanes.alarm.weight,
+          state: config.spool.lanes.state.weight,
+          process: config.spool.lanes.process.weight,
+          bulk: config.spool.lanes.bulk.weight,
+        },
+        stateOf: (name, body) => {
+          const channel = channels.get(name);
+          return channel?.kind === 'process' ? validateReport(channel, body).state : undefined;
+        },
+      });
+    }
+    await this.#startBroker(
+      intake,
+      access,
+      [...channels.values()].filter(({ owner }) => owner === 'machine').map(({ name }) => name),
+    );
+    const control = new ControlSocket({
+      path: controlSocketPath(dataFolder),
+      answer: (request) => administer(spool, request, clock, () => this.#forwarder?.onRequeued()),
+    });
+    await control.start();
+    this.#stops.push(() => control.stop());
+    if (this.#forwarder !== undefined) {
+      const forwarder = this.#forwarder;
+      await forwarder.start();
+      this.#stops.push(() => forwarder.stop());
+    }
+    logger.info(
+      { id: this.#id, ...this.ports, upstream: config.upstream.url && redactUrl(config.upstream.url) },
+      'the gateway runs',
+    );
+  }
+
+  async #startHttp(intake: MachineIntake, access: Access): Promise<void> {
+    const { config, clock, logger } = this.#options;
+    const { http } = config;
+    const counters = this.#counters;
+    const metrics = new Metrics({
+      counters,
+      gauges: {
+        reportsQuarantined: () => this.#spool!.status.quarantined,
+        reportsDeferred: () => this.#spool!.status.logs.deferred.pending,
+        spoolPending: () => this.#perLog((log) => log.pending),
+        spoolBytes: () => this.#perLog((log) => log.bytes),
+        uplinkConnected: () => (this.#transport?.state.connected ? 1 : 0),
+        uplinkUnderWay: () => this.#forwarder?.state.underWay ?? 0,
+        alarmActive: () => new Map(this.#alarms.active.map(({ code }) => [code, 1])),
+        mqttConnected: () => this.#broker?.connectedCount ?? 0,
+        mqttAbsentSessions: () => this.#broker?.absentSessionCount ?? 0,
+      },
+      processFigures: true,
+    });
+    this.#http = new HttpServer({
+      listen: {
+        host: http.host,
+        port: http.port,
+        alsoListen: http.alsoListen,
+        tls: http.tls && {
+          port: http.tlsPort,
+          certificate: readFileSync(http.tls.certificate),
+          key: readFileSync(http.tls.key),
+        },
+      },
+      access,
+      intake,
+      mayBePlain: networkMatcher(http.plainFrom),
+      health: () =>
+        gatewayHealth({
+          state: this.#state,
+          id: this.#id,
+          spool: this.#spool,
+          transport: this.#transport,
+          forwarder: this.#forwarder,
+          alarms: this.#alarms,
+          config,
+        }),
+      metrics: {
+        contentType: metrics.contentType,
+        text: () => {
+          this.#collectTotals();
+          return metrics.text();
+        },
+      },
+      metricsToken: http.metricsToken,
+      limits: { ...defaultHttpLimits, maxBodyBytes: http.maxBodyBytes },
+      counters,
+      clock,
+      logger: logger.child({ part: 'http' }),
+    });
+    await this.#http.start();
+    this.#stops.push(() => this.#http!.stop());
+  }
+
+  async #startBroker(intake: MachineIntake, access: Access, channels: readonly string[]): Promise<void> {
+    const { config, clock, logger } = this.#options;
+    const { mqtt } = config;
+    if (mqtt.port === 0 && mqtt.tls === undefined) return;
+    this.#broker = new Broker({
+      listen: {
+        host: mqtt.host,
+        plain: mqtt.port === 0 ? undefined : mqtt.port,
+        tls: mqtt.tls && {
+          port: mqtt.tls.port,
+          certificate: readFileSync(mqtt.tls.certificate),
+          key: readFileSync(mqtt.tls.key),
+          ca: mqtt.tls.ca === undefined ? undefined : readFileSync(mqtt.tls.ca),
+        },
+      },
+      access,
+      intake,
+      channels,
+      mayBePlain: networkMatcher(mqtt.plainFrom),
+      limits: {
+        ...defaultBrokerLimits,
+        maxPacketBytes: mqtt.maxPacketBytes,
+        maxConnections: mqtt.maxConnections,
+        maxInflight: mqtt.maxInflight,
+        ratePerSecond: mqtt.ratePerClient,
+      },
+      counters: this.#counters,
+      clock,
+      logger: logger.child({ part: 'mqtt' }),
+    });
+    await this.#broker.start();
+    this.#stops.push(() => this.#broker!.stop());
+  }
+
+  #createTransport(channels: readonly string[]): UplinkTransport | undefined {
+    const { config, clock, logger } = this.#options;
+    const { url, tls, replies, queueType } = config.upstream;
+    if (url === undefined) return undefined;
+    const common = { url, tls, gatewayId: this.#id, clock, logger: logger.child({ part: 'uplink' }) };
+    if (url.startsWith('mqtt')) return createMqttTransport(common);
+    return createAmqpTransport({
+      ...common,
+      replies,
+      queueType,
+      channels: channels.filter((name) => name !== 'device_auth'),
+    });
+  }
+
+  /** Says something of the gateway's own, through the spool like any report. */
+  #report(
+    kind: 'gap' | 'alarm' | 'alarm-cleared',
+    details: object,
+    code: string = kind,
+    sinceMs = this.#options.clock.wallMs(),
+  ): void {
+    const spool = this.#spool;
+    if (spool === undefined || !spool.isOpen) return;
+    const payload = Buffer.from(
+      JSON.stringify({
+        gateway: this.#id,
+        seq: spool.nextSequence,
+        kind,
+        code,
+        since: new Date(sinceMs).toISOString(),
+        details,
+      }),
+    );
+    spool.append('alarm', { channel: 'gateway_event', serial: this.#id, payload }).catch((error: unknown) => {
+      this.#options.logger.warn(
+        { kind, code, error: describeError(error) },
+        'an event of the gateway could not be stored',
+      );
+    });
+  }
+
+  #perLog(pick: (log: { pending: number; bytes: number }) => number): Map<LogName, number> {
+    const { logs } = this.#spool!.status;
+    return new Map(Object.values(logs).map((log) => [log.name, pick(log)]));
+  }
+
+  /** The totals that survive restarts are kept by the spool. */
+  #collectTotals(): void {
+    const { accepted, delivered, evicted, writtenBytes, forgottenEarly } = this.#spool!.status;
+    const counters = this.#counters;
+    counters.reportsAccepted = accepted;
+    counters.reportsDelivered = delivered;
+    counters.reportsEvicted = evicted;
+    counters.spoolWrittenBytes = writtenBytes;
+    counters.reportsForgotten = forgottenEarly;
+  }
+}

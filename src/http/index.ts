@@ -1,0 +1,10 @@
+export { basicCredential } from './basic.ts';
+export { answerError, type Problem } from './problems.ts';
+export {
+  defaultHttpLimits,
+  type HttpLimits,
+  type HttpListenOptions,
+  HttpServer,
+  type HttpServerOptions,
+} from './server.ts';
+export type { Health } from './status-routes.ts';

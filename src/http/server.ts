@@ -1,0 +1,170 @@
+/**
+ * The HTTP side of the box: reports by POST, health and figures; other rooms add their routes with `routes`.
+ *
+ * Invariants: a report is answered 202 only after `Intake.accept` has resolved; a password is taken over plain HTTP
+ * from `plainFrom` alone; bodies, connections, header time and requests per client are limited; query strings and
+ * credentials are never logged. The same routes are served on every port.
+ * Failure behaviour: every refusal is JSON `{error, message}` with a code that says whether to come again; a taken port
+ * fails `start()` with `port-taken`.
+ */
+import { type FastifyInstance, fastify } from 'fastify';
+import type { Access } from '../broker/index.ts';
+import { HoldfastError } from '../errors.ts';
+import type { Intake } from '../intake/types.ts';
+import { type Counters, countBy } from '../metrics.ts';
+import type { Clock, Logger } from '../platform/index.ts';
+import { answerError, type Problem } from './problems.ts';
+import { reportRoutes } from './report-routes.ts';
+import { type Health, statusRoutes } from './status-routes.ts';
+
+/** Where to listen; port 0 takes a free one. */
+export interface HttpListenOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly alsoListen: readonly number[];
+  readonly tls:
+    | { readonly port: number; readonly certificate: string | Buffer; readonly key: string | Buffer }
+    | undefined;
+}
+
+/** Limits of the server; `defaultHttpLimits` has what the configuration does not name. */
+export interface HttpLimits {
+  readonly maxBodyBytes: number;
+  readonly maxConnections: number;
+  /** Until a request's headers have arrived, and until all of it has. */
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  /** Reports per second and user on average; more are answered 429. 0 = no limit. */
+  readonly ratePerSecond: number;
+  /** Reports on their way to the disk; more are answered 429. */
+  readonly maxInflight: number;
+}
+
+export const defaultHttpLimits: HttpLimits = {
+  maxBodyBytes: 1_048_576,
+  maxConnections: 1000,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  ratePerSecond: 1000,
+  maxInflight: 1024,
+};
+
+/** What the server is made of. */
+export interface HttpServerOptions {
+  readonly listen: HttpListenOptions;
+  readonly access: Access;
+  readonly intake: Intake;
+  /** Whether a password may be taken from this address without TLS. */
+  readonly mayBePlain: (address: string | undefined) => boolean;
+  /** The state of the box, asked at each `/healthz`. */
+  readonly health: () => Health;
+  /** The figures, asked at each `/metrics`. */
+  readonly metrics: { readonly contentType: string; text(): Promise<string> };
+  /** Opens `/metrics` to callers on other computers. */
+  readonly metricsToken: string | undefined;
+  /** More routes, for every port. */
+  readonly routes?: readonly ((app: FastifyInstance) => void)[];
+  readonly limits: HttpLimits;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The HTTP server. `start()` listens on every port, `stop()` answers what is under way and closes. */
+export class HttpServer {
+  readonly #options: HttpServerOptions;
+  #apps: FastifyInstance[] = [];
+  #ports: { plain: number[]; tls: number | undefined } = { plain: [], tls: undefined };
+
+  constructor(options: HttpServerOptions) {
+    this.#options = options;
+  }
+
+  /** The ports that are listened on: the main one first. */
+  get ports(): { readonly plain: readonly number[]; readonly tls: number | undefined } {
+    return this.#ports;
+  }
+
+  /** Listens. Rejects with `port-taken`, or Node's error for another reason; then nothing is left open. */
+  async start(): Promise<void> {
+    if (this.#apps.length > 0) return;
+    const { host, port, alsoListen, tls } = this.#options.listen;
+    try {
+      const plain: number[] = [];
+      for (const [index, each] of [port, ...alsoListen].entries()) {
+        plain.push(await this.#listen(undefined, host, each, index === 0 ? 'http.port' : 'http.alsoListen'));
+      }
+      const secure = tls === undefined ? undefined : await this.#listen(tls, host, tls.port, 'http.tlsPort');
+      this.#ports = { plain, tls: secure };
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Closes; requests under way are answered, idle connections are cut. */
+  async stop(): Promise<void> {
+    const apps = this.#apps;
+    this.#apps = [];
+    this.#ports = { plain: [], tls: undefined };
+    await Promise.all(apps.map((app) => app.close()));
+  }
+
+  async #listen(tls: HttpListenOptions['tls'], host: string, port: number, key: string): Promise<number> {
+    const app = this.#createApp(tls);
+    this.#apps.push(app);
+    try {
+      await app.listen({ host, port });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      throw new HoldfastError('port-taken', `${key}: another program listens on ${host}:${port}`, error);
+    }
+    const address = app.server.address();
+    return typeof address === 'object' && address !== null ? address.port : port;
+  }
+
+  #createApp(tls: HttpListenOptions['tls']): FastifyInstance {
+    const { limits, counters, logger, routes = [] } = this.#options;
+    const { headersTimeoutMs, requestTimeoutMs, maxBodyBytes } = limits;
+    const timing = {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      // Node looks only so often; its own 30 s would make every timeout up to that much longer.
+      connectionsCheckingInterval: Math.max(50, Math.min(headersTimeoutMs, requestTimeoutMs) / 4),
+    };
+    const own = tls === undefined ? { http: timing } : { https: { ...timing, cert: tls.certificate, key: tls.key } };
+    const app = fastify({
+      ...own,
+      bodyLimit: maxBodyBytes,
+      requestTimeout: requestTimeoutMs,
+      forceCloseConnections: 'idle',
+      routerOptions: { ignoreTrailingSlash: true },
+      // Fastify's own lines hold the URL with its query.
+      logger: false,
+    }) as unknown as FastifyInstance;
+    app.server.maxConnections = limits.maxConnections;
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    app.addHook('onResponse', (_request, reply, done) => {
+      countBy(counters.httpAnswers, String(reply.statusCode));
+      done();
+    });
+    app.setNotFoundHandler((_request, reply) => answerError(reply, 'not-found'));
+    app.setErrorHandler((error: { statusCode?: number }, request, reply) => {
+      const { statusCode = 500 } = error;
+      const problem = byStatus.get(statusCode) ?? (statusCode < 500 ? 'bad-request' : 'internal');
+      if (problem === 'internal') logger.error({ err: error, method: request.method }, 'An HTTP request failed');
+      return answerError(reply, problem);
+    });
+    reportRoutes(app, this.#options);
+    statusRoutes(app, this.#options);
+    for (const add of routes) add(app);
+    return app;
+  }
+}
+
+const byStatus = new Map<number, Problem>([
+  [404, 'not-found'],
+  [408, 'timeout'],
+  [413, 'too-large'],
+]);

@@ -1,0 +1,620 @@
+/**
+ * Brings what is in the spool to the centre.
+ *
+ * Invariants: a report leaves its log only when the centre has answered that it is stored (`acknowledge: stored`), or
+ * the broker has confirmed it (`broker`); within a machine and channel reports are published in the order of
+ * acceptance, and when one is sent again, those after it are sent again after it; what is under way without a receipt
+ * is bounded; bodies are not kept in memory, a report that is sent again is read again.
+ * Failure behaviour: a lost link, a silent centre, a missing queue or a refusal lose nothing: the reports stay in their
+ * log and are tried again with growing pauses; each state is an alarm and stands in `state`. A report that the centre
+ * will never take goes to the quarantine; one that it refuses for long goes aside (`deferred.ts`), so that one machine
+ * does not hold up the log.
+ */
+import type { Alarms } from '../alarms.ts';
+import { describeError, type HoldfastError } from '../errors.ts';
+import type { Counters } from '../metrics.ts';
+import type { Clock, Logger, Timer } from '../platform/index.ts';
+import { type DecodedRecord, type LaneName, type LogName, laneNames, type Spool } from '../spool/index.ts';
+import { Deferral } from './deferral.ts';
+import { type Flight, type FlightOutcome, type Pair, Pairs, pairKey } from './flight.ts';
+import { LaneQueue } from './lane-queue.ts';
+import { ReceiptWindow } from './receipt-window.ts';
+import { readReceipt, type Verdict } from './receipts.ts';
+import { Scheduler } from './scheduler.ts';
+import type { Receipt, TransportListener, UplinkTransport } from './transport.ts';
+
+export interface ForwarderOptions {
+  readonly spool: Spool;
+  readonly transport: UplinkTransport;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly alarms: Alarms;
+  readonly counters: Counters;
+  readonly gatewayId: string;
+  readonly acknowledge: 'stored' | 'broker';
+  /** Reports under way at most. */
+  readonly window: number;
+  readonly receiptTimeoutMs: number;
+  readonly weights: Readonly<Record<LaneName, number>>;
+  /** How long a machine's reports are refused before they go aside (5 min). */
+  readonly deferAfterMs?: number;
+  /** How long one stands aside, while others of its channel are stored, before it goes to the quarantine (24 h). */
+  readonly quarantineAfterMs?: number;
+  /** Pauses between tries, in ms: first and longest (1 s, 5 min). */
+  readonly pauses?: { readonly firstMs: number; readonly longestMs: number };
+  /** 设备状态 of a report's body, where its channel has one; a centre without `correlation_id` is matched by it. */
+  readonly stateOf: (channel: string, body: Uint8Array) => string | undefined;
+  /** A message of the centre for the gateway. */
+  readonly onControl?: (body: Buffer) => Promise<void>;
+}
+
+/** How the uplink stands, for /healthz. */
+export interface ForwarderState {
+  readonly underWay: number;
+  readonly window: number;
+  /** Reports that wait in memory for their machine's turn. */
+  readonly parked: number;
+  /** Machines and channels that the centre refuses at present. */
+  readonly held: number;
+  /** False: the centre sends no `correlation_id`, one report per machine and channel is under way. */
+  readonly correlates: boolean | undefined;
+  /** True while the centre does not answer at all. */
+  readonly silent: boolean;
+}
+
+/** Sendings of one report before the centre counts as silent: one, and three repeats. */
+const triesAtOnce = 4;
+/** The lane of base information (contracts/machines.md). */
+const indexedLane: LogName = 'state';
+const tickMs = 100;
+const maxParkedPerLane = 4096;
+/** Until it is known whether the centre correlates, a machine's reports go one by one: few are taken in advance. */
+const maxParkedAtFirst = 64;
+const maxMoving = 256;
+const maxReservedForAlarms = 16;
+
+export class Forwarder implements TransportListener {
+  readonly #options: ForwarderOptions;
+  readonly #logger: Logger;
+  readonly #lanes: readonly LaneQueue[];
+  readonly #scheduler: Scheduler;
+  readonly #window: ReceiptWindow;
+  readonly #pairs = new Pairs();
+  readonly #deferral: Deferral;
+  /** Everything that was sent or is to be sent again, by message id; those in the air in the order of sending. */
+  readonly #flights = new Map<string, Flight>();
+  readonly #parked: Record<LogName, number>;
+  readonly #pausedChannels = new Map<string, { untilMs: number; pauseMs: number }>();
+  readonly #firstPauseMs: number;
+  readonly #longestPauseMs: number;
+  #inAir = 0;
+  #connected = false;
+  #open = true;
+  #draining = false;
+  #stopped = false;
+  #correlates: boolean | undefined;
+  #lastReceiptMs = 0;
+  /** When the report of the latest receipt was sent. */
+  #newestReceiptedMs = Number.NEGATIVE_INFINITY;
+  #silence: { untilMs: number; pauseMs: number } | undefined;
+  #timer: Timer | undefined;
+
+  constructor(options: ForwarderOptions) {
+    this.#options = options;
+    this.#logger = options.logger.child({ part: 'uplink' });
+    const { spool, clock } = options;
+    this.#lanes = laneNames.map(
+      (name) =>
+        new LaneQueue({
+          name,
+          weight: options.weights[name],
+          spool,
+          clock,
+          logger: this.#logger,
+          onReady: () => this.#pump(),
+        }),
+    );
+    this.#scheduler = new Scheduler(this.#lanes);
+    this.#window = new ReceiptWindow(options.window);
+    this.#firstPauseMs = options.pauses?.firstMs ?? 1000;
+    this.#longestPauseMs = options.pauses?.longestMs ?? 300_000;
+    this.#parked = { alarm: 0, state: 0, process: 0, bulk: 0, deferred: 0, quarantine: 0, refused: 0 };
+    this.#deferral = new Deferral({
+      spool,
+      clock,
+      logger: this.#logger,
+      alarms: options.alarms,
+      quarantineAfterMs: options.quarantineAfterMs ?? 86_400_000,
+      pauses: { firstMs: this.#firstPauseMs * 10, longestMs: this.#longestPauseMs },
+      send: (record) => this.#sendDeferred(record),
+    });
+  }
+
+  get state(): ForwarderState {
+    let held = 0;
+    for (const pair of this.#pairs.all()) if (pair.hold !== undefined) held++;
+    return {
+      underWay: this.#inAir,
+      window: this.#window.size,
+      parked: Object.values(this.#parked).reduce((sum, count) => sum + count, 0),
+      held,
+      correlates: this.#correlates,
+      silent: this.#silence !== undefined,
+    };
+  }
+
+  async start(): Promise<void> {
+    await this.#deferral.start();
+    this.#timer = this.#options.clock.every(tickMs, () => this.#tick());
+    for (const lane of this.#lanes) lane.fill();
+    this.#options.transport.start(this);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.#options.transport.stop();
+    for (const lane of this.#lanes) lane.stop();
+    await this.#deferral.stop();
+  }
+
+  /** New reports are in this log. */
+  onStored(log: LogName): void {
+    this.#lanes.find(({ name }) => name === log)?.fill();
+  }
+
+  /** Reports were put back among those that stand aside, to be sent again. */
+  onRequeued(): void {
+    void this.#deferral.recount().then(() => this.#deferral.wake());
+  }
+
+  /**
+   * Sends the waiting base information of a machine before everything else; resolves when the centre has it all, or
+   * refused it, or after `deadlineMs`.
+   */
+  async bringForward(serial: string, deadlineMs: number): Promise<void> {
+    const { spool, clock } = this.#options;
+    const records = await spool.pendingOf(serial);
+    const settled = records.map(
+      (record) =>
+        new Promise<void>((resolve) => {
+          const flight = this.#flightOf(record, indexedLane);
+          if (flight === undefined) return resolve();
+          flight.onSettled = () => resolve();
+          if (flight.place === 'nowhere') this.#park(flight);
+        }),
+    );
+    this.#pump();
+    await Promise.race([Promise.all(settled), clock.sleep(deadlineMs)]);
+  }
+
+  onConnected(): void {
+    this.#connected = true;
+    this.#open = true;
+    this.#lastReceiptMs = this.#now();
+    if (this.#silence !== undefined) this.#silence.untilMs = this.#lastReceiptMs;
+    for (const pair of this.#pairs.all()) {
+      pair.opening = false;
+      // Receipts of what the broker had confirmed may still come, to queues that have to be listened to again.
+      if (pair.flying.length > 0) this.#isWatched(pair);
+    }
+    this.#pump();
+    this.#deferral.wake();
+  }
+
+  onDisconnected(error: HoldfastError): void {
+    this.#connected = false;
+    if (error.code === 'uplink-gateway-id-taken') this.#options.alarms.raise(error.code, { text: error.message });
+    else this.#options.alarms.clear('uplink-gateway-id-taken');
+    // What was not confirmed is in doubt; it is sent again, and what follows it in its order too.
+    for (const pair of this.#pairs.all()) {
+      const first = pair.flying.find((flight) => flight.confirmedAtMs === undefined);
+      if (first !== undefined) this.#sendAgain(first);
+    }
+  }
+
+  onDrain(): void {
+    this.#open = true;
+    this.#pump();
+  }
+
+  onConfirmed(messageId: string): void {
+    const flight = this.#flights.get(messageId);
+    if (flight === undefined) return;
+    if (this.#pausedChannels.size > 0 && this.#pausedChannels.delete(flight.pair.channel)) {
+      this.#options.alarms.clear('uplink-unroutable', flight.pair.channel);
+    }
+    if (this.#options.acknowledge === 'broker') {
+      this.#settle(flight, 'delivered');
+      this.#pump();
+    } else flight.confirmedAtMs = this.#now();
+  }
+
+  onRejected(messageId: string, error: HoldfastError): void {
+    const flight = this.#flights.get(messageId);
+    if (flight === undefined) return;
+    const { channel } = flight.pair;
+    const paused = this.#pausedChannels.get(channel);
+    if (paused === undefined || paused.untilMs <= this.#now()) {
+      const pauseMs = Math.min(this.#longestPauseMs, (paused?.pauseMs ?? this.#firstPauseMs / 2) * 2);
+      this.#pausedChannels.set(channel, { untilMs: this.#now() + pauseMs, pauseMs });
+    }
+    this.#options.alarms.raise('uplink-unroutable', { text: error.message }, channel);
+    this.#sendAgain(flight);
+  }
+
+  onReceipt(receipt: Receipt): void {
+    const verdict = readReceipt(receipt.body);
+    const flight = this.#match(receipt, verdict);
+    if (flight === undefined || verdict.kind === 'unreadable') {
+      this.#options.counters.receiptsUnmatched++;
+      return;
+    }
+    const now = this.#now();
+    this.#lastReceiptMs = now;
+    this.#newestReceiptedMs = Math.max(this.#newestReceiptedMs, flight.sentAtMs);
+    this.#window.onReceipt();
+    if (this.#silence !== undefined) {
+      this.#silence = undefined;
+      this.#options.alarms.clear('uplink-no-receipt');
+    }
+    if (this.#correlates === false && flight.sends > 1) {
+      flight.pair.quietUntilMs = now + this.#options.receiptTimeoutMs;
+    }
+    if (verdict.kind === 'stored') {
+      this.#deferral.noteStored(flight.pair.channel);
+      // A later report may have been stored before an earlier one was refused: that one is still held.
+      const next = flight.pair.waiting[0];
+      if (next === undefined || next.sends === 0 || next.ordinal > flight.ordinal) flight.pair.hold = undefined;
+      this.#settle(flight, 'delivered');
+    } else if (verdict.kind === 'malformed') void this.#quarantine(flight, verdict.text);
+    else this.#refuse(flight, verdict.text);
+    this.#pump();
+  }
+
+  async onControl(body: Buffer): Promise<void> {
+    await this.#options.onControl?.(body);
+  }
+
+  #now(): number {
+    return this.#options.clock.monotonicMs();
+  }
+
+  /** Sends as long as window, link and order allow. */
+  #pump(): void {
+    if (!this.#canSend()) return;
+    if (this.#pairs.waiting.size > 0) void this.#drain();
+    while (this.#canSend()) {
+      const next = this.#scheduler.next((lane) => this.#hasRoom(lane));
+      if (next === undefined) return;
+      this.#dispatch(next.lane, next.record);
+    }
+  }
+
+  #canSend(): boolean {
+    return (
+      this.#connected && this.#open && !this.#stopped && this.#silence === undefined && this.#inAir < this.#window.size
+    );
+  }
+
+  #hasRoom(lane: LaneName): boolean {
+    const limit = this.#correlates === undefined ? maxParkedAtFirst : maxParkedPerLane;
+    if (this.#parked[lane] >= limit || this.#deferral.moving >= maxMoving) return false;
+    if (lane === 'alarm') return true;
+    const reserved = Math.min(maxReservedForAlarms, Math.floor(this.#window.size / 8));
+    return this.#inAir < this.#window.size - reserved;
+  }
+
+  #dispatch(lane: LaneName, record: DecodedRecord): void {
+    const flight = this.#flightOf(record, lane);
+    // Brought forward already, and now reached in its turn.
+    if (flight === undefined || flight.place !== 'nowhere') return;
+    const { pair } = flight;
+    if (this.#deferral.has(pair.key)) void this.#defer(pair, [flight]);
+    else if (pair.waiting.length > 0 || !this.#mayGo(pair)) this.#park(flight);
+    else this.#send(flight, record);
+  }
+
+  #mayGo(pair: Pair): boolean {
+    const now = this.#now();
+    if (pair.opening || (pair.hold !== undefined && (pair.hold.untilMs > now || pair.flying.length > 0))) return false;
+    const paused = this.#pausedChannels.get(pair.channel);
+    if (paused !== undefined && paused.untilMs > now) return false;
+    if (this.#options.acknowledge === 'broker') return true;
+    if (this.#correlates !== true && (pair.flying.length > 0 || pair.quietUntilMs > now)) return false;
+    return this.#isWatched(pair);
+  }
+
+  /** True when answers for this pair are heard; else begins to listen. */
+  #isWatched(pair: Pair): boolean {
+    if (!this.#connected) return false;
+    const opening = this.#options.transport.watchReplies(pair.channel, pair.serial);
+    if (opening === undefined) return true;
+    pair.opening = true;
+    opening
+      .catch((error: unknown) => {
+        this.#logger.warn({ channel: pair.channel, error: describeError(error) }, 'cannot listen to the replies');
+      })
+      .finally(() => {
+        pair.opening = false;
+        this.#pump();
+      });
+    return false;
+  }
+
+  #flightOf(record: DecodedRecord, log: LogName): Flight | undefined {
+    const { spool, gatewayId } = this.#options;
+    const messageId = `${gatewayId}-${record.boot}-${record.sequence}`;
+    const known = this.#flights.get(messageId);
+    if (known !== undefined) return known;
+    if (spool.isDone(log, record.ordinal)) return undefined;
+    const { ordinal, epoch, at, length, channel, serial } = record;
+    return {
+      messageId,
+      log,
+      ordinal,
+      epoch,
+      at,
+      length,
+      pair: this.#pairs.obtain(channel, serial, log === 'deferred'),
+      place: 'nowhere',
+      state: undefined,
+      sends: 0,
+      sentAtMs: 0,
+      confirmedAtMs: undefined,
+      onSettled: undefined,
+    };
+  }
+
+  #park(flight: Flight): void {
+    this.#pairs.park(flight);
+    this.#parked[flight.log]++;
+    this.#flights.set(flight.messageId, flight);
+    if (this.#parked[flight.log] < maxParkedPerLane) return;
+    // One machine that is refused must not hold up the lane: it goes aside before its time.
+    let fullest: Pair | undefined;
+    for (const pair of this.#pairs.waiting) {
+      if (pair.hold !== undefined && pair.waiting.length > (fullest?.waiting.length ?? 0)) fullest = pair;
+    }
+    if (fullest !== undefined) void this.#defer(fullest, [...fullest.flying, ...fullest.waiting]);
+  }
+
+  #send(flight: Flight, record: DecodedRecord): void {
+    const { transport } = this.#options;
+    const { pair } = flight;
+    try {
+      this.#open = transport.send({
+        messageId: flight.messageId,
+        channel: record.channel,
+        serial: record.serial,
+        body: record.payload,
+        sequence: record.sequence,
+        previous: record.previous,
+        acceptedAtMs: record.wallMs,
+        clockTrusted: record.clockTrusted,
+      });
+    } catch {
+      // The link has just gone: it waits for the next one.
+      this.#park(flight);
+      return;
+    }
+    flight.sends++;
+    if (flight.sends > 1) this.#options.counters.reportsSentAgain++;
+    flight.sentAtMs = this.#now();
+    flight.confirmedAtMs = undefined;
+    flight.place = 'air';
+    flight.state = this.#correlates === true ? undefined : this.#options.stateOf(record.channel, record.payload);
+    pair.flying.push(flight);
+    // Set anew, so that the map stays in the order of sending.
+    this.#flights.delete(flight.messageId);
+    this.#flights.set(flight.messageId, flight);
+    this.#inAir++;
+  }
+
+  /** Takes a flight out of the air, and all of its machine and channel after it, to send them again in order. */
+  #sendAgain(first: Flight): void {
+    const index = first.pair.flying.indexOf(first);
+    if (index < 0) return;
+    for (const flight of first.pair.flying.slice(index)) {
+      this.#takeOut(flight);
+      this.#park(flight);
+    }
+  }
+
+  #takeOut(flight: Flight): void {
+    if (flight.place === 'air') this.#inAir--;
+    else if (flight.place === 'parked') this.#parked[flight.log]--;
+    this.#pairs.leave(flight);
+  }
+
+  /** Sends what waits, reading it from disk again. */
+  async #drain(): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    try {
+      while (this.#canSend()) {
+        const flight = this.#nextWaiting();
+        if (flight === undefined) break;
+        const record = await this.#options.spool.readAt(flight.log, flight);
+        if (flight.pair.waiting[0] !== flight) continue;
+        if (record === undefined) {
+          this.#settle(flight, 'gone');
+          continue;
+        }
+        if (!this.#canSend() || !this.#mayGo(flight.pair)) continue;
+        if (this.#deferral.has(flight.pair.key)) {
+          await this.#defer(flight.pair, [...flight.pair.waiting]);
+          continue;
+        }
+        this.#takeOut(flight);
+        this.#send(flight, record);
+      }
+    } catch (error) {
+      this.#logger.error({ error: describeError(error) }, 'cannot read a waiting report, trying again');
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  #nextWaiting(): Flight | undefined {
+    for (const pair of this.#pairs.waiting) if (this.#mayGo(pair)) return pair.waiting[0];
+    return undefined;
+  }
+
+  #settle(flight: Flight, outcome: FlightOutcome): void {
+    const { spool } = this.#options;
+    this.#flights.delete(flight.messageId);
+    this.#takeOut(flight);
+    this.#pairs.tidy(flight.pair);
+    if (outcome === 'delivered' && spool.acknowledge(flight.log, flight.ordinal)) {
+      this.#options.counters.reportsDelivered++;
+    }
+    flight.onSettled?.(outcome);
+    if (this.#pairs.waiting.size > 0) void this.#drain();
+  }
+
+  #match(receipt: Receipt, verdict: Verdict): Flight | undefined {
+    if (receipt.messageId !== undefined) {
+      this.#correlates = true;
+      return this.#flights.get(receipt.messageId);
+    }
+    if (receipt.channel === undefined || receipt.serial === undefined || receipt.stale) return undefined;
+    const pair =
+      this.#pairs.get(pairKey(receipt.channel, receipt.serial)) ??
+      this.#pairs.get(`deferred ${pairKey(receipt.channel, receipt.serial)}`);
+    if (pair !== undefined && pair.quietUntilMs > 0) pair.quietUntilMs = this.#now() + this.#options.receiptTimeoutMs;
+    const [flight] = pair?.flying ?? [];
+    if (flight === undefined || pair!.flying.length > 1) return undefined;
+    if (this.#correlates !== false) {
+      this.#correlates = false;
+      this.#logger.warn({}, 'the centre sends no correlation_id: one report per machine and channel is under way');
+    }
+    const state = verdict.kind === 'unreadable' ? undefined : verdict.state;
+    return flight.state === undefined || flight.state === state ? flight : undefined;
+  }
+
+  #refuse(flight: Flight, text: string): void {
+    const { pair } = flight;
+    const now = this.#now();
+    if (flight.log === 'deferred') {
+      this.#settle(flight, 'refused');
+      return;
+    }
+    flight.onSettled?.('refused');
+    flight.onSettled = undefined;
+    const pauseMs = Math.min(this.#longestPauseMs, (pair.hold?.pauseMs ?? this.#firstPauseMs / 2) * 2);
+    pair.hold = { sinceMs: pair.hold?.sinceMs ?? now, untilMs: now + pauseMs, pauseMs, text };
+    this.#sendAgain(flight);
+    const limit = this.#options.deferAfterMs ?? 300_000;
+    if (now - pair.hold.sinceMs >= limit) void this.#defer(pair, [...pair.flying, ...pair.waiting]);
+  }
+
+  async #quarantine(flight: Flight, text: string): Promise<void> {
+    const { spool, alarms } = this.#options;
+    try {
+      const record = await spool.readAt(flight.log, flight);
+      if (record !== undefined) await spool.move(flight.log, [record], 'quarantine', text);
+      this.#settle(flight, 'quarantined');
+      const { channel, serial } = flight.pair;
+      alarms.raise('report-quarantined', { channel, serial, messageId: flight.messageId, text }, flight.pair.key);
+    } catch (error) {
+      this.#logger.error(
+        { error: describeError(error) },
+        'cannot move a refused report to the quarantine, trying again',
+      );
+      this.#refuse(flight, text);
+    }
+  }
+
+  /** Moves flights of a pair, in order, to the log of those that are refused for now. */
+  async #defer(pair: Pair, flights: readonly Flight[]): Promise<void> {
+    for (const flight of flights) this.#takeOut(flight);
+    const text = pair.hold?.text ?? '';
+    try {
+      await this.#deferral.take(pair, flights, text);
+      for (const flight of flights) this.#settle(flight, 'refused');
+      pair.hold = undefined;
+      this.#pairs.tidy(pair);
+    } catch (error) {
+      this.#logger.error({ error: describeError(error) }, 'cannot put refused reports aside, they stay where they are');
+      const now = this.#now();
+      pair.hold ??= { sinceMs: now, untilMs: 0, pauseMs: this.#firstPauseMs, text };
+      pair.hold.untilMs = now + this.#longestPauseMs;
+      for (const flight of flights) this.#park(flight);
+    }
+    this.#pump();
+  }
+
+  #sendDeferred(record: DecodedRecord): Promise<FlightOutcome> | undefined {
+    if (!this.#canSend()) return undefined;
+    const flight = this.#flightOf(record, 'deferred');
+    if (flight === undefined) return Promise.resolve('gone');
+    return new Promise((resolve) => {
+      flight.onSettled = resolve;
+      this.#park(flight);
+      this.#pump();
+    });
+  }
+
+  #tick(): void {
+    const now = this.#now();
+    if (this.#options.acknowledge === 'stored' && this.#connected && !this.#options.transport.state.blocked) {
+      this.#checkSilence(now);
+    }
+    for (const pair of this.#pairs.all()) {
+      if (pair.quietUntilMs > 0 && pair.quietUntilMs <= now) {
+        pair.quietUntilMs = 0;
+        this.#pairs.tidy(pair);
+      }
+    }
+    this.#pump();
+  }
+
+  #checkSilence(now: number): void {
+    const timeout = this.#options.receiptTimeoutMs;
+    if (this.#silence !== undefined) {
+      if (this.#silence.untilMs > now) return;
+      const { pauseMs } = this.#silence;
+      this.#silence = { pauseMs: Math.min(this.#longestPauseMs, pauseMs * 2), untilMs: now + pauseMs };
+      const oldest = this.#oldestInAir();
+      if (oldest !== undefined) void this.#probe(oldest);
+      return;
+    }
+    const oldest = this.#oldestInAir();
+    if (oldest?.confirmedAtMs === undefined || now - oldest.confirmedAtMs < timeout) return;
+    // Later reports were answered, this one was passed over: it alone is sent again.
+    if (oldest.sentAtMs + timeout < this.#newestReceiptedMs) {
+      if (oldest.sends < triesAtOnce) this.#sendAgain(oldest);
+      else this.#refuse(oldest, 'no receipt');
+      return;
+    }
+    if (now - this.#lastReceiptMs < timeout) return;
+    this.#window.onSilence();
+    this.#lastReceiptMs = now;
+    if (oldest.sends < triesAtOnce) {
+      void this.#probe(oldest);
+      return;
+    }
+    this.#silence = { pauseMs: timeout * 2, untilMs: now + timeout };
+    this.#options.alarms.raise('uplink-no-receipt', { channel: oldest.pair.channel, messageId: oldest.messageId });
+  }
+
+  #oldestInAir(): Flight | undefined {
+    for (const flight of this.#flights.values()) if (flight.place === 'air') return flight;
+    return undefined;
+  }
+
+  /** Sends one report again, although the window may be full, and those of its pair after it. */
+  async #probe(flight: Flight): Promise<void> {
+    const { pair } = flight;
+    const index = pair.flying.indexOf(flight);
+    if (index < 0) return;
+    const again = pair.flying.slice(index);
+    for (const each of again) {
+      const record = await this.#options.spool.readAt(each.log, each).catch(() => undefined);
+      if (record === undefined || !this.#connected || each.place !== 'air') continue;
+      this.#takeOut(each);
+      this.#send(each, record);
+    }
+  }
+}
