@@ -69,7 +69,9 @@ const indexedLane: LogName = 'state';
 const tickMs = 100;
 const maxParkedPerLane = 4096;
 /** Until it is known whether the centre correlates, a machine's reports go one by one: few are taken in advance. */
-const maxParkedAtFirst = 64;
+const maxParkedAtFirst = 8;
+/** A lane waits for a reply queue that is being opened, rather than taking in advance what must be read again. */
+const maxParkedWhileOpening = 4;
 const maxMoving = 256;
 const maxReservedForAlarms = 16;
 
@@ -84,6 +86,7 @@ export class Forwarder implements TransportListener {
   /** Everything that was sent or is to be sent again, by message id; those in the air in the order of sending. */
   readonly #flights = new Map<string, Flight>();
   readonly #parked: Record<LogName, number>;
+  readonly #waitsFor = new Map<LaneName, Pair>();
   readonly #pausedChannels = new Map<string, { untilMs: number; pauseMs: number }>();
   readonly #firstPauseMs: number;
   readonly #longestPauseMs: number;
@@ -300,6 +303,7 @@ export class Forwarder implements TransportListener {
   #hasRoom(lane: LaneName): boolean {
     const limit = this.#correlates === undefined ? maxParkedAtFirst : maxParkedPerLane;
     if (this.#parked[lane] >= limit || this.#deferral.moving >= maxMoving) return false;
+    if (this.#waitsFor.size > 0 && this.#waitsFor.get(lane)?.opening) return false;
     if (lane === 'alarm') return true;
     const reserved = Math.min(maxReservedForAlarms, Math.floor(this.#window.size / 8));
     return this.#inAir < this.#window.size - reserved;
@@ -311,8 +315,10 @@ export class Forwarder implements TransportListener {
     if (flight === undefined || flight.place !== 'nowhere') return;
     const { pair } = flight;
     if (this.#deferral.has(pair.key)) void this.#defer(pair, [flight]);
-    else if (pair.waiting.length > 0 || !this.#mayGo(pair)) this.#park(flight);
-    else this.#send(flight, record);
+    else if (pair.waiting.length > 0 || !this.#mayGo(pair)) {
+      this.#park(flight);
+      if (pair.opening && pair.waiting.length >= maxParkedWhileOpening) this.#waitsFor.set(lane, pair);
+    } else this.#send(flight, record);
   }
 
   #mayGo(pair: Pair): boolean {
@@ -448,6 +454,8 @@ export class Forwarder implements TransportListener {
         }
         this.#takeOut(flight);
         this.#send(flight, record);
+        // The next one is another machine's.
+        if (this.#pairs.waiting.delete(flight.pair)) this.#pairs.waiting.add(flight.pair);
       }
     } catch (error) {
       this.#logger.error({ error: describeError(error) }, 'cannot read a waiting report, trying again');

@@ -1,0 +1,82 @@
+import { Alarms } from '../../src/alarms.ts';
+import { createCounters } from '../../src/metrics.ts';
+import { nodeFileSystem, silentLogger } from '../../src/platform/index.ts';
+import { type LaneName, Spool, type SpoolOptions } from '../../src/spool/index.ts';
+import { Forwarder, type ForwarderOptions } from '../../src/uplink/forwarder.ts';
+import { ManualClock, settle } from './manual-clock.ts';
+import { ScriptedTransport } from './scripted-transport.ts';
+import { temporaryFolder } from './temporary.ts';
+
+/** A forwarder over a real spool in a temporary folder, with a clock and a link that the test moves. */
+export async function forwarderBench(options: Partial<ForwarderOptions> = {}, spoolFolder?: string) {
+  const clock = new ManualClock();
+  const folder = spoolFolder ?? temporaryFolder().path;
+  const log = { quotaBytes: 64 * 1024 * 1024, whenFull: 'reject', syncEveryMs: 0 } as const;
+  const transport = new ScriptedTransport();
+  const alarms = new Alarms({ clock, logger: silentLogger });
+  const counters = createCounters();
+  let forwarder: Forwarder | undefined;
+  const spoolOptions: SpoolOptions = {
+    folder,
+    fileSystem: nodeFileSystem,
+    clock,
+    logger: silentLogger,
+    segmentBytes: 1024 * 1024,
+    logs: { alarm: log, state: log, process: log, bulk: log, deferred: log, quarantine: log, refused: log },
+    repeatWindow: { durationMs: 600_000, capacity: 1024 },
+    indexed: { channel: 'device_base_info', lane: 'state' },
+    events: { onStored: (name) => forwarder?.onStored(name) },
+  };
+  const spool = new Spool(spoolOptions);
+  await spool.open();
+  forwarder = new Forwarder({
+    spool,
+    transport,
+    clock,
+    logger: silentLogger,
+    alarms,
+    counters,
+    gatewayId: 'gw',
+    acknowledge: 'stored',
+    window: 8,
+    receiptTimeoutMs: 3000,
+    weights: { alarm: 8, state: 4, process: 2, bulk: 1 },
+    stateOf: (channel, body) =>
+      channel === 'device_process_info'
+        ? (JSON.parse(Buffer.from(body).toString()) as { 设备状态?: string }).设备状态
+        : undefined,
+    ...options,
+  });
+  await forwarder.start();
+  let count = 0;
+  return {
+    clock,
+    folder,
+    transport,
+    alarms,
+    counters,
+    spool,
+    forwarder,
+    /** Stores reports of a machine, one after the other. */
+    async store(
+      serial: string,
+      many = 1,
+      lane: LaneName = 'process',
+      channel = 'device_process_info',
+      extra: object = {},
+    ) {
+      const sequences: number[] = [];
+      for (let index = 0; index < many; index++) {
+        const payload = Buffer.from(JSON.stringify({ 序列号: serial, n: count++, ...extra }));
+        sequences.push(await spool.append(lane, { channel, serial, payload }));
+      }
+      await settle();
+      return sequences;
+    },
+    sequences: () => transport.sent.map(({ sequence }) => sequence),
+    async close() {
+      await forwarder.stop();
+      await spool.close();
+    },
+  };
+}
