@@ -15,9 +15,9 @@ import { gatewayHealth } from './gateway-health.ts';
 import { defaultHttpLimits, HttpServer } from './http/index.ts';
 import { MachineIntake } from './intake/index.ts';
 import { createCounters, Metrics } from './metrics.ts';
-import { type Clock, type FileSystem, type Logger, nodeFileSystem, SiteTime } from './platform/index.ts';
+import { type Clock, ClockTrust, type FileSystem, type Logger, nodeFileSystem, SiteTime } from './platform/index.ts';
 import { createChannels, defaultTexts, ReplyWriter, replaceTexts, validateReport } from './protocols/machines/index.ts';
-import { administer, type FolderLock, type LogName, lockFolder, Spool } from './spool/index.ts';
+import { administer, type FolderLock, type LogName, laneNames, lockFolder, Spool } from './spool/index.ts';
 import { spoolOptions } from './spool-options.ts';
 import { createAmqpTransport } from './uplink/amqp.ts';
 import { Forwarder } from './uplink/forwarder.ts';
@@ -27,16 +27,20 @@ import type { UplinkTransport } from './uplink/transport.ts';
 export interface GatewayOptions {
   readonly config: GatewayConfig;
   readonly dataFolder: string;
+  /** Its own `isTrusted` is not asked: whether the wall clock is synchronized is found out here. */
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fileSystem?: FileSystem;
 }
+
+const watchEveryMs = 2000;
 
 /** A gateway; `start` and `stop` once each. */
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #counters = createCounters();
   readonly #alarms: Alarms;
+  readonly #clockTrust: ClockTrust;
   readonly #stops: (() => Promise<void> | void)[] = [];
   #state: 'new' | 'starting' | 'running' | 'stopping' = 'new';
   #id = '';
@@ -47,8 +51,16 @@ export class Gateway {
   #broker: Broker | undefined;
 
   constructor(options: GatewayOptions) {
-    this.#options = options;
-    this.#alarms = new Alarms(options);
+    this.#clockTrust = new ClockTrust({
+      clock: options.clock,
+      onChange: (state) => {
+        if (state === 'no') this.#alarms.raise('clock-untrusted', { next: 'let the box reach a time server' });
+        else this.#alarms.clear('clock-untrusted');
+      },
+    });
+    const clock: Clock = { ...bound(options.clock), isTrusted: () => this.#clockTrust.state === 'yes' };
+    this.#options = { ...options, clock };
+    this.#alarms = new Alarms(this.#options);
   }
 
   /** The gateway's name; known once started. */
@@ -140,6 +152,11 @@ export class Gateway {
     });
     if (mqtt.anonymous)
       this.#alarms.raise('mqtt-anonymous', { next: 'set mqtt.anonymous to false and list mqtt.clients' });
+
+    await this.#clockTrust.start();
+    this.#stops.push(() => this.#clockTrust.stop());
+    const watch = clock.every(watchEveryMs, () => this.#watchLanes());
+    this.#stops.push(() => watch.cancel());
 
     this.#transport = this.#createTransport([...channels.keys()]);
     if (this.#transport !== undefined) {
@@ -323,6 +340,15 @@ export class Gateway {
     });
   }
 
+  #watchLanes(): void {
+    const { logs } = this.#spool!.status;
+    for (const name of laneNames) {
+      const { error } = logs[name];
+      if (error === undefined) this.#alarms.clear('lane-refuses', name);
+      else this.#alarms.raise('lane-refuses', { cause: error.code, text: error.message }, name);
+    }
+  }
+
   #perLog(pick: (log: { pending: number; bytes: number }) => number): Map<LogName, number> {
     const { logs } = this.#spool!.status;
     return new Map(Object.values(logs).map((log) => [log.name, pick(log)]));
@@ -338,4 +364,15 @@ export class Gateway {
     counters.spoolWrittenBytes = writtenBytes;
     counters.reportsForgotten = forgottenEarly;
   }
+}
+
+function bound(clock: Clock): Clock {
+  return {
+    wallMs: () => clock.wallMs(),
+    monotonicMs: () => clock.monotonicMs(),
+    isTrusted: () => clock.isTrusted(),
+    after: (delayMs, action) => clock.after(delayMs, action),
+    every: (periodMs, action) => clock.every(periodMs, action),
+    sleep: (delayMs) => clock.sleep(delayMs),
+  };
 }

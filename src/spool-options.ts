@@ -1,8 +1,6 @@
 import type { GatewayConfig } from './config/index.ts';
 import type { SpoolOptions } from './spool/index.ts';
 
-/** Messages that were never accepted are kept for people to look at; the newest of them. */
-const refusedQuotaBytes = 16 * 1024 * 1024;
 /** How many reports are recognised when they are sent again (contracts/machines.md). */
 const repeatCapacity = 262_144;
 
@@ -11,7 +9,7 @@ export function spoolOptions(
   config: GatewayConfig,
   folder: string,
 ): Omit<SpoolOptions, 'fileSystem' | 'clock' | 'logger' | 'events'> {
-  const { lanes, deferred, quarantine, segmentSizeBytes, freeReserveBytes, repeatWindowMs } = config.spool;
+  const { lanes, deferred, quarantine, refused, segmentSizeBytes, freeReserveBytes, repeatWindowMs } = config.spool;
   return {
     folder,
     segmentBytes: segmentSizeBytes,
@@ -21,7 +19,7 @@ export function spoolOptions(
       deferred: { quotaBytes: deferred.quotaBytes, whenFull: 'reject', syncEveryMs: 0 },
       quarantine: { quotaBytes: quarantine.quotaBytes, whenFull: 'dropOldest', syncEveryMs: 0 },
       refused: {
-        quotaBytes: Math.max(refusedQuotaBytes, segmentSizeBytes * 2),
+        quotaBytes: Math.max(refused.quotaBytes, segmentSizeBytes * 2),
         whenFull: 'dropOldest',
         syncEveryMs: 0,
       },

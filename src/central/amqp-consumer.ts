@@ -52,7 +52,7 @@ export class AmqpConsumer {
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
-    this.#backoff = new Backoff({ firstMs: 500, maxMs: 30_000, stableMs: 10_000, clock: options.clock });
+    this.#backoff = new Backoff({ firstMs: 500, maxMs: 10_000, stableMs: 10_000, clock: options.clock });
   }
 
   get state(): ConsumerState {

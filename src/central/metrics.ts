@@ -1,7 +1,8 @@
 /**
  * Every figure that the centre counts. A counter is a plain number field; Prometheus' client sees it when asked.
  *
- * Invariants: received = stored + duplicates + rejected + failed + unknownChannel + what is in hand.
+ * Invariants: received = stored + duplicates + rejected + failed + unknownChannel + returned + what is in hand, but
+ * for a batch that is stored while its channel closes: that counts as stored and as returned.
  * Failure behaviour: none of its own.
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
@@ -14,6 +15,7 @@ export const centralCounterTable = {
   rejected: ['holdfast_central_rejected_total', 'Malformed messages, answered and kept in device_info.rejected.'],
   failed: ['holdfast_central_failed_total', 'Reports that the database refused while it took others.'],
   unknownChannel: ['holdfast_central_unknown_channel_total', 'Reports of a channel that this centre does not have.'],
+  returned: ['holdfast_central_returned_total', 'Messages that went back to their queue unacknowledged.'],
   receipts: ['holdfast_central_receipts_total', 'Answers published.'],
   receiptsReturned: ['holdfast_central_receipts_returned_total', 'Answers for which the broker had no queue.'],
   takeovers: ['holdfast_central_takeovers_total', 'Times this copy has begun to read a queue.'],

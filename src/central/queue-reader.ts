@@ -72,6 +72,8 @@ export class QueueReader {
   #reading: Reading | undefined;
   #state: ReaderState = 'starting';
   #inHand = 0;
+  /** A channel that we close tells so once more, when the next may be open already. */
+  readonly #ended = new WeakSet<Reading>();
   #work: Promise<void> = Promise.resolve();
 
   constructor(
@@ -101,6 +103,7 @@ export class QueueReader {
 
   /** Reads until `stop`; rejects when the connection is of no use. */
   async run(): Promise<void> {
+    await this.#declare();
     while (!this.#pauses.over) {
       await this.#databaseBack();
       if (this.#pauses.over) break;
@@ -141,17 +144,20 @@ export class QueueReader {
     }
   }
 
-  async #isFree(): Promise<boolean> {
+  /** Makes the queue at once, also while the database is away: what a machine sends must find it. */
+  async #declare(): Promise<void> {
     const { queue, bindings } = this.source;
-    const { consumerCount } = await this.#topology.ensure(queue, this.#queueArguments);
-    if (consumerCount > 0) return false;
-    if (bindings.length > 0) {
-      const channel = await this.#model.createChannel();
-      channel.on('error', () => {});
-      for (const { exchange, pattern } of bindings) await channel.bindQueue(queue, exchange, pattern);
-      await channel.close();
-    }
-    return true;
+    await this.#topology.ensure(queue, this.#queueArguments);
+    if (bindings.length === 0) return;
+    const channel = await this.#model.createChannel();
+    // The reason comes with the rejected call; without a listener the event would end the process.
+    channel.on('error', () => {});
+    for (const { exchange, pattern } of bindings) await channel.bindQueue(queue, exchange, pattern);
+    await channel.close();
+  }
+
+  async #isFree(): Promise<boolean> {
+    return (await this.#topology.ensure(this.source.queue, this.#queueArguments)).consumerCount === 0;
   }
 
   /** Begins to read; undefined when another copy was faster. */
@@ -177,6 +183,8 @@ export class QueueReader {
       ended: ended.promise,
       open: true,
       end: () => {
+        if (this.#ended.has(reading)) return;
+        this.#ended.add(reading);
         if (reading.open) channel.close().catch(() => {});
         this.#closed(reading);
         ended.resolve();
@@ -236,6 +244,7 @@ export class QueueReader {
   #closed(reading: Reading): void {
     reading.open = false;
     reading.batcher.stop();
+    this.#options.counters.returned += this.#inHand;
     this.#inHand = 0;
     if (this.#reading === reading) this.#reading = undefined;
     if (!this.#pauses.over) this.#state = 'starting';

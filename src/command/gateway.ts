@@ -1,5 +1,5 @@
 import { Gateway } from '../gateway.ts';
-import { createLogger, systemClock } from '../platform/index.ts';
+import { createLogger, IdleMemory, systemClock } from '../platform/index.ts';
 import type { Command } from './command.ts';
 
 /** `holdfast gateway`: the service on the box. */
@@ -13,8 +13,11 @@ export const command: Command = {
     const { config } = context.loadConfig();
     const signal = context.stopSignal();
     const logger = createLogger(config.log.level);
-    const gateway = new Gateway({ config, dataFolder: context.dataFolder, clock: systemClock(), logger });
+    const clock = systemClock();
+    const memory = new IdleMemory(clock);
+    const gateway = new Gateway({ config, dataFolder: context.dataFolder, clock, logger });
     await gateway.start();
+    memory.start();
     const running = setInterval(() => {}, 60_000);
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
@@ -22,6 +25,7 @@ export const command: Command = {
     });
     clearInterval(running);
     logger.info({}, 'stopping');
+    memory.stop();
     await gateway.stop();
     return 0;
   },

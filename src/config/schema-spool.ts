@@ -14,7 +14,7 @@ const lane = (description: string, quotaDefault: string, weight: number) =>
     }),
     syncEveryMs: field(integer(0, 60_000, ' (milliseconds)'), 0, {
       description:
-        'How long a report may wait for the disk. 0: it is on disk before it is acknowledged. More: a power cut loses up to that many milliseconds of acknowledged reports.',
+        'The lane syncs at most once in so many milliseconds, which wears the flash less; a report is acknowledged once it is on disk all the same, only later. 0: at once.',
     }),
     weight: field(integer(1, 1000), weight, {
       description: "Share of the uplink while several lanes wait; every lane gets at least its weight's part.",
@@ -44,6 +44,9 @@ export const spoolKeys = {
   }),
   quarantine: group('Reports that were refused for good or could not be read.', {
     quota: quota('256MiB', 'Disk space for them; the oldest are given up when it is used up.'),
+  }),
+  refused: group('Copies of messages that were not valid, for people to look at.', {
+    quota: quota('16MiB', 'Disk space for them; the oldest are given up when it is used up.'),
   }),
   repeatWindow: field(duration('1s', '1d'), '10m', {
     as: 'repeatWindowMs',

@@ -36,7 +36,4 @@ export const upstreamKeys = {
       "How long an answer of the centre may take, from the broker's confirm, before the oldest report is sent again.",
   }),
   window: field(integer(1, 65_535), 512, { description: 'Reports that may be under way without an answer.' }),
-  prefetch: field(integer(1, 65_535), 512, {
-    description: 'Answers that RabbitMQ may hand over before they are processed.',
-  }),
 };

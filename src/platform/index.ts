@@ -1,4 +1,6 @@
 export { type Clock, systemClock, type Timer } from './clock.ts';
+export { type ClockSynchronization, ClockTrust } from './clock-trust.ts';
 export { type FileSystem, nodeFileSystem, type OpenFile } from './file-system.ts';
+export { IdleMemory } from './idle-memory.ts';
 export { createLogger, type Logger, type LogLevel, logLevels, silentLogger } from './logger.ts';
 export { SiteTime } from './site-time.ts';

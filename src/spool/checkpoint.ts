@@ -10,6 +10,7 @@ export interface Checkpoint {
   /** Window time and wall time in ms when it was made. */
   readonly windowMs: number;
   readonly wallMs: number;
+  readonly clockTrusted: boolean;
   /** Per log: records in segments up to this epoch are covered by this checkpoint. */
   readonly epochs: Partial<Record<LogName, number>>;
   /** The last sequence of each channel and machine, keyed `channel/serial`. */
@@ -58,6 +59,7 @@ function isCheckpoint(value: unknown): value is Checkpoint {
   return (
     typeof state.windowMs === 'number' &&
     typeof state.wallMs === 'number' &&
+    typeof state.clockTrusted === 'boolean' &&
     typeof state.epochs === 'object' &&
     typeof state.counters === 'object' &&
     Array.isArray(state.last)

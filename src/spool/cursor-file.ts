@@ -48,9 +48,13 @@ export class CursorFile {
   #file: OpenFile | undefined;
   #generation = 0;
   #isNew = false;
+  #isClosed = false;
+  #isLost = false;
   /** The slot that holds the newest state known to be on the device. */
   #syncedSlot = 1;
   #lastWritten = 1;
+  /** A sync is under way: what it brings to the device must not change meanwhile. */
+  #syncing: Promise<void> | undefined;
 
   constructor(fileSystem: FileSystem, folder: string) {
     this.#fileSystem = fileSystem;
@@ -79,29 +83,70 @@ export class CursorFile {
     return newest;
   }
 
+  /** True when the device did not take the last state: it must be written again. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  /** True while a sync is under way: then nothing can be written. */
+  get isBusy(): boolean {
+    return this.#syncing !== undefined;
+  }
+
   /** Hands a state to the page cache. Throws what the file system throws; nothing is lost then. */
   write(state: CursorState): void {
+    if (this.#isClosed || this.isBusy) throw new Error('the cursor file is closed or busy');
     if (this.#file === undefined) {
       this.#file = this.#fileSystem.create(this.#path);
       this.#isNew = true;
     }
     const slot = 1 - this.#syncedSlot;
+    // Until it is whole there is nothing in that slot that a sync could make the trusted state.
+    this.#lastWritten = this.#syncedSlot;
     this.#generation++;
     this.#file.write(encode(state, this.#generation), slot * slotBytes);
     this.#lastWritten = slot;
+    this.#isLost = false;
   }
 
-  /** Resolves when the last written state is on the device. */
-  async sync(): Promise<void> {
+  /**
+   * Resolves when the last written state is on the device. After a failure the state must be written again: Linux may
+   * have dropped it, and would say nothing at the next sync.
+   */
+  sync(): Promise<void> {
+    this.#syncing ??= this.#sync().finally(() => {
+      this.#syncing = undefined;
+    });
+    return this.#syncing;
+  }
+
+  async #sync(): Promise<void> {
     if (this.#file === undefined || this.#lastWritten === this.#syncedSlot) return;
     const slot = this.#lastWritten;
+    this.#lastWritten = this.#syncedSlot;
+    this.#isLost = true;
     await this.#file.sync();
     if (this.#isNew) await this.#fileSystem.syncFolder(this.#folder);
     this.#isNew = false;
+    this.#isLost = false;
     this.#syncedSlot = slot;
+    this.#lastWritten = slot;
+  }
+
+  /**
+   * Resolves when the state that was read is on the device. After a kill it may stand in the page cache only, and after
+   * a failed sync even a further sync would not bring it to the device: so it is written again, over itself.
+   */
+  async settle(): Promise<void> {
+    if (this.#file === undefined) return;
+    const data = Buffer.alloc(slotBytes);
+    const count = this.#file.read(data, this.#syncedSlot * slotBytes);
+    if (count > 0) this.#file.write(data.subarray(0, count), this.#syncedSlot * slotBytes);
+    await this.#file.sync();
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#file?.close();
     this.#file = undefined;
   }

@@ -46,10 +46,20 @@ export class LogReader {
 
   /**
    * Up to `limit` further records; fewer, or none, when the reader has caught up with the writer. Done ones are left
-   * out. Rejects with what the file system throws; the same records come again then.
+   * out. Rejects with what the file system throws when it has nothing to give before that; the next call tries again.
    */
   async read(limit: number): Promise<DecodedRecord[]> {
     const records: DecodedRecord[] = [];
+    try {
+      await this.#readInto(records, limit);
+    } catch (error) {
+      // What stands before the place that cannot be read must not be lost with it: it would not come again.
+      if (records.length === 0) throw error;
+    }
+    return records;
+  }
+
+  async #readInto(records: DecodedRecord[], limit: number): Promise<void> {
     while (records.length < limit) {
       const current = this.#current ?? this.#enter();
       if (current === undefined) break;
@@ -78,7 +88,6 @@ export class LogReader {
         this.#leave();
       }
     }
-    return records;
   }
 
   close(): void {

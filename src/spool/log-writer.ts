@@ -94,9 +94,9 @@ export class LogWriter {
     folder: string;
     segmentBytes: number;
     syncEveryMs: number;
-    /** How the log ends: epoch and trusted end of its last segment, next ordinal, records moved in so far. */
+    /** How the log ends: newest epoch, last segment with records, next ordinal, records moved in so far. */
     lastEpoch: number;
-    lastEnd: number;
+    previous: { readonly epoch: number; readonly end: number };
     nextOrdinal: number;
     movedIn: number;
   }) {
@@ -107,8 +107,8 @@ export class LogWriter {
     this.#segmentBytes = options.segmentBytes;
     this.#syncEveryMs = options.syncEveryMs;
     this.#epoch = options.lastEpoch;
-    this.#previous = { epoch: options.lastEpoch, end: options.lastEnd };
-    this.#end = options.lastEnd;
+    this.#previous = options.previous;
+    this.#end = pageBytes;
     this.#nextOrdinal = options.nextOrdinal;
     this.#movedIn = options.movedIn;
     this.#expected = {
@@ -120,7 +120,7 @@ export class LogWriter {
   }
 
   /** The last segment of the log that holds records: what the next segment's header names as the one before it. */
-  #previous: { epoch: number; end: number };
+  #previous: { readonly epoch: number; readonly end: number };
 
   /** The newest use of a segment. */
   get epoch(): number {
@@ -331,6 +331,7 @@ export class LogWriter {
         );
     this.#lastError = error;
     const failed = this.#active?.header !== undefined ? this.#active.segment.path : undefined;
+    this.#void(group);
     this.#leaveSegment();
     if (failed !== undefined) this.#host.onSegmentFailed(failed);
     const waiting = this.#waiting;
@@ -342,6 +343,19 @@ export class LogWriter {
     this.#filling.clear();
     this.#fillingContents = [];
     this.#expected = { start: pageBytes, epoch: this.#epoch + 1, ordinal: this.#nextOrdinal, durable: pageBytes };
+  }
+
+  /** Makes the refused group unreadable if that is possible, so that it is not found after a restart. */
+  #void(group: Group): void {
+    if (this.#active === undefined || group.count === 0) return;
+    const { file, header } = this.#active;
+    try {
+      const start = this.#startOf(group);
+      file.write(zeros.subarray(0, 64), start);
+      if (header !== undefined) file.write(zeros.subarray(0, pageBytes), 0);
+    } catch {
+      // Then it may be found; nobody was told that it is stored, and nobody that it is not there.
+    }
   }
 
   #leaveSegment(): void {

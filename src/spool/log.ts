@@ -14,7 +14,7 @@ import { CursorFile, maxStoredRanges, type Outcomes } from './cursor-file.ts';
 import { LogReader } from './log-reader.ts';
 import { LogWriter, type SegmentFile } from './log-writer.ts';
 import { type DecodedRecord, probeRecord, type RecordContent, type RecordPosition } from './record.ts';
-import { type FreeSegment, recoverLog } from './recovery.ts';
+import { type FreeSegment, recoverLog, type Unsynced } from './recovery.ts';
 import type { Segment } from './segment.ts';
 import { type Damage, SegmentReader } from './segment-reader.ts';
 import type { LogName, LogOptions } from './types.ts';
@@ -29,8 +29,10 @@ export interface LogHost {
   nextSequence(): number;
   /** Called before the bytes of a segment up to `epoch` are overwritten: what is known of its records must be safe. */
   beforeReuse(log: LogName, epoch: number): Promise<void>;
-  /** Records were given up for room: `count` of them, the oldest, with what is known of them. */
-  onEvicted(log: LogName, count: number, firstOrdinal: number): void;
+  /** Called before segments are freed that hold records whose first log may not have given them up for good. */
+  settleMoves(): Promise<void>;
+  /** The oldest `count` records were given up for room; all before `endOrdinal` are done now. */
+  onEvicted(log: LogName, count: number, endOrdinal: number): void;
   /** A range of a segment could not be read; `count` records are lost with it. */
   onDamage(log: LogName, path: string, damage: Damage | undefined, count: number): void;
   onRefused(contents: readonly RecordContent[]): void;
@@ -85,6 +87,10 @@ export class Log {
   #writer!: LogWriter;
   #nextSlot = 1;
   #changed = false;
+  /** Ordinals that are being moved to another log, and the end of that. */
+  #moving: ReadonlySet<number> = new Set();
+  #moved: Promise<void> | undefined;
+  #trimming: Promise<void> | undefined;
 
   constructor(options: {
     name: LogName;
@@ -111,31 +117,28 @@ export class Log {
 
   /**
    * Recovers the log. `onRecord` gets the records of segments newer than `knownEpoch`, in order. Returns the smallest
-   * sequence that none of its records has.
+   * sequence that none of its records has. The caller syncs the folder that holds the log's.
    *
    * @throws HoldfastError `spool-version`; what the file system throws.
    */
   async open(knownEpoch: number, onRecord: (record: DecodedRecord) => void): Promise<number> {
     const fileSystem = this.#fileSystem;
-    if (!fileSystem.exists(this.#folder)) {
-      fileSystem.makeFolder(this.#folder);
-      await fileSystem.syncFolder(join(this.#folder, '..'));
-    }
+    fileSystem.makeFolder(this.#folder);
     const cursor = this.#cursorFile.open('write');
-    const found = recoverLog({ fileSystem, folder: this.#folder, cursor, knownEpoch, onRecord });
+    // Nothing in `refused` ever stood in another log.
+    const reconciled = this.name === 'refused' ? Number.POSITIVE_INFINITY : (cursor?.reconciled ?? 0);
+    const found = recoverLog({ fileSystem, folder: this.#folder, cursor, reconciled, knownEpoch, onRecord });
+    await this.#cursorFile.settle();
     if (found.unsynced !== undefined) {
-      // After a kill these bytes may stand in the page cache only. Once they are delivered, they must not be forgotten
-      // by a power cut: their sequences would be given out again.
-      const file = fileSystem.open(found.unsynced, 'write');
-      await file.sync();
-      file.close();
+      await writeAgain(fileSystem, found.unsynced);
+      found.unsynced.records.forEach(onRecord);
     }
     await fileSystem.syncFolder(this.#folder);
     this.#segments.push(...found.segments);
     this.#free.push(...found.free.toSorted((a, b) => a.epoch - b.epoch));
     this.#acknowledged = found.acknowledged;
     this.#outcomes = found.outcomes;
-    this.#reconciled = found.reconciled;
+    this.#reconciled = reconciled;
     this.#nextSlot = found.nextSlot;
     this.#changed = cursor === undefined && found.nextOrdinal > 0;
     for (const loss of found.losses) this.#host.onDamage(this.name, loss.path, undefined, loss.to - loss.from);
@@ -157,7 +160,7 @@ export class Log {
       segmentBytes: this.#segmentBytes,
       syncEveryMs: this.#options.syncEveryMs,
       lastEpoch: found.lastEpoch,
-      lastEnd: found.lastEnd,
+      previous: found.previous,
       nextOrdinal: found.nextOrdinal,
       movedIn: found.movedIn,
     });
@@ -171,11 +174,15 @@ export class Log {
 
   /** Reads the open records in order from `ordinal`, or from the oldest one. */
   createReader(ordinal = this.#acknowledged.cursor): LogReader {
+    return this.#createReader(ordinal, (done) => this.#acknowledged.has(done));
+  }
+
+  #createReader(start: number, isDone: (ordinal: number) => boolean): LogReader {
     return new LogReader({
       fileSystem: this.#fileSystem,
-      start: ordinal,
+      start,
       segments: this.#segments,
-      isDone: (done) => this.#acknowledged.has(done),
+      isDone,
       isActive: (segment) => this.#writer.activeSegment === segment,
       onDamage: (segment, damage) => this.#keepDamage(segment, damage),
       onLost: (segment, from, to) => this.#lose(segment, from, to),
@@ -251,7 +258,9 @@ export class Log {
 
   /** Marks a record as done; false when it was already. */
   acknowledge(ordinal: number, outcome: Outcome): boolean {
-    if (!this.#acknowledged.add(ordinal)) return false;
+    if (ordinal >= this.#writer.nextOrdinal) return false;
+    if (outcome !== 'moved' && this.#moving.has(ordinal)) return false;
+    if (!this.#acknowledged.add(ordinal, outcome === 'moved')) return false;
     this.#outcomes[outcome]++;
     this.#changed = true;
     return true;
@@ -261,17 +270,44 @@ export class Log {
     return this.#acknowledged.has(ordinal);
   }
 
+  /** While `action` runs, these records are neither given up nor acknowledged, except as moved. */
+  async whileMoving(ordinals: Iterable<number>, action: () => Promise<void>): Promise<void> {
+    this.#moving = new Set(ordinals);
+    const work = action().finally(() => {
+      this.#moving = new Set();
+      this.#moved = undefined;
+    });
+    this.#moved = work.catch(() => undefined);
+    await work;
+  }
+
   get pending(): number {
     return this.#writer.nextOrdinal - this.#acknowledged.cursor - this.#acknowledged.beyond;
   }
 
-  get nextOrdinal(): number {
-    return this.#writer.nextOrdinal;
+  /** True when all that is done has room in the cursor file. */
+  get isStoredWhole(): boolean {
+    return this.#acknowledged.ranges <= maxStoredRanges;
   }
 
-  /** Records moved in from this ordinal on may still be open in the log that they came from. */
-  get reconciled(): number {
-    return this.#reconciled;
+  /** True when records were moved in that may still be open in the log that they came from. */
+  get hasUnreconciled(): boolean {
+    return this.#segments.some((segment) => this.#isUnreconciled(segment));
+  }
+
+  /** The records that were moved in and may still be open in the log that they came from, whether done here or not. */
+  async unreconciled(): Promise<Set<number>> {
+    const sequences = new Set<number>();
+    const reader = this.#createReader(this.#reconciled, () => false);
+    try {
+      for (;;) {
+        const records = await reader.read(1024);
+        if (records.length === 0) return sequences;
+        for (const record of records) if (record.movedIn) sequences.add(record.sequence);
+      }
+    } finally {
+      reader.close();
+    }
   }
 
   /** The log that they came from knows, durably, that everything moved in so far is gone from it. */
@@ -280,9 +316,9 @@ export class Log {
     this.#changed = true;
   }
 
-  /** The newest use of a segment; all records of earlier ones are on the device and their senders were told. */
-  get epoch(): number {
-    return this.#writer.epoch;
+  /** All records of segments up to this one are on the device, and their senders were told. */
+  get settledEpoch(): number {
+    return this.#writer.activeSegment === undefined ? this.#writer.epoch : this.#writer.epoch - 1;
   }
 
   get status(): LogStatus {
@@ -301,7 +337,7 @@ export class Log {
 
   /** Hands what is done to the page cache, and frees segments. A failure is logged; it costs repeats at worst. */
   saveCursor(): void {
-    if (!this.#changed) return;
+    if (!this.#changed || this.#cursorFile.isBusy) return;
     try {
       this.#release();
       this.#writeCursor();
@@ -315,13 +351,16 @@ export class Log {
 
   /** Resolves when what is done is on the device. */
   async syncCursor(): Promise<void> {
-    if (this.#changed) this.#writeCursor();
+    // Whoever has a sync under way is told of its failure; here the state is then written again.
+    while (this.#cursorFile.isBusy) await this.#cursorFile.sync().catch(() => undefined);
+    if (this.#changed || this.#cursorFile.isLost) this.#writeCursor();
     await this.#cursorFile.sync();
   }
 
   /** Writes what waits, saves the cursor and closes the files. */
   async close(): Promise<void> {
     await this.#writer.close();
+    await this.#trimming?.catch(() => undefined);
     try {
       this.#release();
       await this.syncCursor();
@@ -339,13 +378,15 @@ export class Log {
     let stored = 0;
     for (let index = 0; index < bounds.length; index += 2) stored += bounds[index + 1]! - bounds[index]!;
     const outcomes = { ...this.#outcomes };
-    // What does not fit will be delivered again after a restart, and counted then.
-    outcomes.delivered -= this.#acknowledged.beyond - stored;
+    // What does not fit will be delivered, or found to be moved, again after a restart, and counted then.
+    const moved = this.#acknowledged.movedAfter(maxStoredRanges);
+    outcomes.moved -= moved;
+    outcomes.delivered -= this.#acknowledged.beyond - stored - moved;
     this.#cursorFile.write({
       cursor: this.#acknowledged.cursor,
       bounds,
       outcomes,
-      reconciled: this.#reconciled,
+      reconciled: Math.min(this.#reconciled, this.#writer.nextOrdinal),
       nextSequence: this.#host.nextSequence(),
     });
     this.#changed = false;
@@ -359,9 +400,15 @@ export class Log {
   }
 
   async #provideSegment(): Promise<SegmentFile> {
+    if (this.hasUnreconciled) await this.#host.settleMoves();
     this.#release();
-    if (this.#free.length === 0 && this.#bytes() + this.#segmentBytes > this.#options.quotaBytes) this.#evict();
-    const free = this.#free.shift();
+    let index = this.#findRoom();
+    if (index === undefined) {
+      // Nothing that is on its way to another log may be given up meanwhile.
+      await this.#moved;
+      index = await this.#makeRoom();
+    }
+    const free = this.#free.splice(index, 1)[0];
     if (free === undefined) {
       this.#checkFreeBytes();
       const path = join(this.#folder, `${String(this.#nextSlot++).padStart(8, '0')}.segment`);
@@ -388,6 +435,28 @@ export class Log {
     );
   }
 
+  /**
+   * The free segment that keeps the log under its quota when it grows to its full size; one beyond the last when there
+   * is room for a new one; undefined when there is neither.
+   */
+  #findRoom(): number | undefined {
+    const room = this.#options.quotaBytes - this.#bytes() - this.#segmentBytes;
+    const index = this.#free.findIndex((free) => room + free.bytes >= 0);
+    if (index >= 0) return index;
+    return room >= 0 ? this.#free.length : undefined;
+  }
+
+  /** Removes small free segments, which restarts leave behind, and gives up the oldest records if it may. */
+  async #makeRoom(): Promise<number> {
+    for (;;) {
+      const index = this.#findRoom();
+      if (index !== undefined) return index;
+      if (this.#free.length > 0) await this.#removeFree(this.#free.length);
+      else this.#evict();
+    }
+  }
+
+  /** @throws HoldfastError `spool-full` when there is nothing that may be given up. */
   #evict(): void {
     const oldest = this.#segments[0];
     if (this.#options.whenFull === 'reject' || oldest === undefined) {
@@ -396,35 +465,47 @@ export class Log {
         `lane ${this.name} is full (${this.#options.quotaBytes} bytes): restore the uplink, or raise spool.lanes.${this.name}.quota`,
       );
     }
-    const first = oldest.header.firstOrdinal;
-    const count = this.#acknowledged.addRange(first, oldest.endOrdinal);
+    const count = this.#acknowledged.addRange(oldest.header.firstOrdinal, oldest.endOrdinal);
     this.#outcomes.evicted += count;
     this.#changed = true;
-    this.#release();
-    this.#host.onEvicted(this.name, count, first);
+    this.#freeSegment(0);
+    if (count > 0) this.#host.onEvicted(this.name, count, oldest.endOrdinal);
   }
 
   /** Segments of which everything is done become free. */
   #release(): void {
-    // Ranges that are not kept on disk must not lose their segment, or a restart would miss what is open before it.
-    if (this.#acknowledged.ranges > maxStoredRanges) return;
+    // Ranges that are not kept on disk must not lose their segment, or a restart would miss what it held.
+    const stored = this.isStoredWhole ? Number.POSITIVE_INFINITY : this.#acknowledged.bounds(maxStoredRanges).at(-1)!;
     for (let index = 0; index < this.#segments.length; ) {
       const segment = this.#segments[index]!;
+      if (segment.endOrdinal > stored) break;
       if (segment.header.firstOrdinal > this.#acknowledged.cursor && this.#acknowledged.beyond === 0) break;
       const isDone = this.#acknowledged.covers(segment.header.firstOrdinal, segment.endOrdinal);
-      if (!isDone || segment === this.#writer.activeSegment) {
-        index++;
-        continue;
-      }
-      this.#segments.splice(index, 1);
-      segment.live = false;
-      this.#free.push({ path: segment.path, bytes: segment.bytes, epoch: segment.header.epoch });
+      if (!isDone || segment === this.#writer.activeSegment || this.#isUnreconciled(segment)) index++;
+      else this.#freeSegment(index);
     }
+  }
+
+  #isUnreconciled(segment: Segment): boolean {
+    return segment.movedIn > 0 && segment.endOrdinal > this.#reconciled;
+  }
+
+  #freeSegment(index: number): void {
+    const segment = this.#segments.splice(index, 1)[0]!;
+    segment.live = false;
+    this.#free.push({ path: segment.path, bytes: segment.bytes, epoch: segment.header.epoch });
   }
 
   /** Removes free segments beyond the few that are kept, once it is on the device that they are not needed. */
   async trim(): Promise<void> {
-    const surplus = this.#free.splice(0, Math.max(0, this.#free.length - freeSegmentsKept));
+    this.#trimming ??= this.#removeFree(this.#free.length - freeSegmentsKept).finally(() => {
+      this.#trimming = undefined;
+    });
+    await this.#trimming;
+  }
+
+  async #removeFree(count: number): Promise<void> {
+    const surplus = this.#free.splice(0, Math.max(0, count));
     if (surplus.length === 0) return;
     try {
       await this.syncCursor();
@@ -453,5 +534,22 @@ export class Log {
     this.#outcomes.corrupt += count;
     this.#changed = true;
     this.#host.onDamage(this.name, segment.path, undefined, count);
+  }
+}
+
+/**
+ * Brings the newest records to the device. After a kill they may stand in the page cache only, and after a failed sync
+ * even a further sync would not bring them to the device: so they are written again, over themselves. Once they are
+ * delivered they must not be forgotten by a power cut, or their sequences would be given out again.
+ */
+async function writeAgain(fileSystem: FileSystem, { path, from, to }: Unsynced): Promise<void> {
+  const file = fileSystem.open(path, 'write');
+  try {
+    const bytes = Buffer.alloc(to - from);
+    const count = file.read(bytes, from);
+    if (count > 0) file.write(bytes.subarray(0, count), from);
+    await file.sync();
+  } finally {
+    file.close();
   }
 }

@@ -39,6 +39,11 @@ export class PendingIndex {
     if (this.#serials.size === 0) this.#isComplete = true;
   }
 
+  /** Everything before `ordinal` is done. */
+  removeBefore(ordinal: number): void {
+    for (const known of this.#serials.keys()) if (known < ordinal) this.remove(known);
+  }
+
   /** Ordinals of the machine's waiting reports, ascending. */
   of(serial: string): readonly number[] {
     return this.#ordinals.get(serial)?.toSorted((a, b) => a - b) ?? [];

@@ -33,29 +33,38 @@ export interface RecoveredLog {
   readonly free: FreeSegment[];
   readonly acknowledged: Acknowledged;
   readonly outcomes: Outcomes;
-  readonly reconciled: number;
   readonly nextOrdinal: number;
   readonly nextSequence: number;
+  /** The newest use of a segment that left a trace. */
   readonly lastEpoch: number;
-  readonly lastEnd: number;
+  /** The last segment that holds records, and its trusted end. */
+  readonly previous: { readonly epoch: number; readonly end: number };
   readonly movedIn: number;
   readonly nextSlot: number;
   readonly losses: Loss[];
-  /** The newest segment, whose bytes may still be in the page cache only. */
-  readonly unsynced: string | undefined;
+  /** What may still be in the page cache only. */
+  readonly unsynced: Unsynced | undefined;
+}
+
+/** The last group of the newest segment: bytes from `from` up to `to`, and its records. */
+export interface Unsynced {
+  readonly path: string;
+  readonly from: number;
+  readonly to: number;
+  readonly records: readonly DecodedRecord[];
 }
 
 interface Candidate {
   readonly path: string;
   readonly bytes: number;
   readonly header: SegmentHeader;
-  /** The header was lost and made up from the records. */
+  /** The header was lost and is made up from the first record. */
   readonly rebuilt: boolean;
 }
 
 /**
- * Reads the state of the log in `folder`, which must exist. `onRecord` is called, in order, for the records of every
- * segment whose epoch is greater than `knownEpoch`.
+ * Reads the state of the log in `folder`, which must exist. `onRecord` is called, in order, for the records of the
+ * newest segment and of every one whose epoch is greater than `knownEpoch`, except for those in `unsynced`.
  *
  * @throws HoldfastError `spool-version`; and whatever the file system throws.
  */
@@ -63,6 +72,8 @@ export function recoverLog(options: {
   fileSystem: FileSystem;
   folder: string;
   cursor: CursorState | undefined;
+  /** Records moved in from this ordinal on may still be open in the log that they came from. */
+  reconciled: number;
   knownEpoch: number;
   onRecord: (record: DecodedRecord) => void;
 }): RecoveredLog {
@@ -87,10 +98,12 @@ export function recoverLog(options: {
   let nextSequence = cursor?.nextSequence ?? 1;
   let expected = acknowledged.cursor;
   let movedIn = 0;
-  let lastEnd = 0;
+  let previous = { epoch: 0, end: 0 };
+  let unsynced: Unsynced | undefined;
 
   chain.forEach((candidate, index) => {
-    const { header, path, bytes } = candidate;
+    const { path, bytes } = candidate;
+    const header = candidate.rebuilt ? { ...candidate.header, movedInBefore: movedIn } : candidate.header;
     const next = chain[index + 1];
     const isSealed = next !== undefined && !next.rebuilt && next.header.previousEpoch === header.epoch;
     const segment: Segment = {
@@ -104,10 +117,26 @@ export function recoverLog(options: {
     };
     nextSequence = Math.max(nextSequence, header.firstSequence);
     if (!isSealed || header.epoch > options.knownEpoch) {
-      scan(fileSystem, segment, isSealed, (record) => {
+      let group: DecodedRecord[] = [];
+      scan(fileSystem, segment, isSealed, next?.header.firstOrdinal, (record) => {
         if (!record.movedIn) nextSequence = Math.max(nextSequence, record.sequence + 1);
-        onRecord(record);
+        if (next === undefined) {
+          // Only the last group may not be on the device: a later one says that those before it are.
+          if (group.length > 0 && group[0]!.durable !== record.durable) {
+            group.forEach(onRecord);
+            group = [];
+          }
+          group.push(record);
+        } else if (isSealed || (header.epoch > options.knownEpoch && !acknowledged.has(record.ordinal))) {
+          // What follows the trusted end of a segment whose successor is gone was refused: all of it counts as done.
+          onRecord(record);
+        }
       });
+      if (next === undefined) {
+        const durable = group[0]?.durable ?? pageBytes;
+        const from = durable > pageBytes ? durable - (durable % pageBytes) : 0;
+        unsynced = { path, from, to: segment.end, records: group };
+      }
     }
     if (header.firstOrdinal > expected && !acknowledged.covers(expected, header.firstOrdinal)) {
       losses.push({ path, from: expected, to: header.firstOrdinal });
@@ -117,26 +146,31 @@ export function recoverLog(options: {
     }
     expected = Math.max(expected, segment.endOrdinal);
     movedIn = header.movedInBefore + segment.movedIn;
-    lastEnd = segment.end;
-    if (acknowledged.covers(header.firstOrdinal, segment.endOrdinal)) {
-      free.push({ path, bytes, epoch: header.epoch });
-    } else segments.push(segment);
+    if (segment.endOrdinal > header.firstOrdinal) previous = { epoch: header.epoch, end: segment.end };
+    const isUnreconciled = segment.movedIn > 0 && segment.endOrdinal > options.reconciled;
+    if (isUnreconciled || !acknowledged.covers(header.firstOrdinal, segment.endOrdinal)) segments.push(segment);
+    else free.push({ path, bytes, epoch: header.epoch });
   });
+  // Something at the end is gone that was there when the cursor was saved: no ordinal may be given out twice.
+  const nextOrdinal = Math.max(expected, acknowledged.end);
+  if (nextOrdinal > expected && !acknowledged.covers(expected, nextOrdinal)) {
+    losses.push({ path: newest?.path ?? folder, from: expected, to: nextOrdinal });
+    outcomes.corrupt += acknowledged.addRange(expected, nextOrdinal);
+  }
 
   return {
     segments,
     free,
     acknowledged,
     outcomes,
-    reconciled: cursor?.reconciled ?? 0,
-    nextOrdinal: Math.max(expected, acknowledged.cursor),
+    nextOrdinal,
     nextSequence,
-    lastEpoch: Math.max(0, ...found.map((candidate) => candidate.header.epoch)),
-    lastEnd,
+    lastEpoch: Math.max(0, options.knownEpoch, ...found.map((candidate) => candidate.header.epoch)),
+    previous,
     movedIn,
     nextSlot: names.length === 0 ? 1 : Number.parseInt(names.at(-1)!, 10) + 1,
     losses,
-    unsynced: newest?.path,
+    unsynced,
   };
 }
 
@@ -157,7 +191,7 @@ function readCandidate(fileSystem: FileSystem, path: string): Candidate | FreeSe
         previousEnd: 0,
         firstOrdinal: first.ordinal,
         movedInBefore: 0,
-        firstSequence: 0,
+        firstSequence: first.movedIn ? 0 : first.sequence,
         createdMs: 0,
       },
     };
@@ -186,6 +220,8 @@ function scan(
   fileSystem: FileSystem,
   segment: Segment,
   isSealed: boolean,
+  /** The first ordinal of the segment after it: what claims to be a later one was refused. */
+  limitOrdinal: number | undefined,
   onRecord: (record: DecodedRecord) => void,
 ): void {
   using(fileSystem, segment.path, (file) => {
@@ -200,6 +236,10 @@ function scan(
     for (let item = reader.next(); item !== undefined; item = reader.next()) {
       // Whoever reads on to deliver comes upon the damage again, and reports it then.
       if (item.kind === 'damage') continue;
+      const { ordinal, durable } = item.record;
+      if (!isSealed && limitOrdinal !== undefined && ordinal >= limitOrdinal) break;
+      // Part of a torn write: what should stand before it was never on the device.
+      if (!isSealed && ordinal > segment.endOrdinal && durable <= segment.end) break;
       onRecord(item.record);
       if (isSealed) continue;
       segment.end = reader.position;

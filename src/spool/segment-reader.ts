@@ -100,6 +100,8 @@ export class SegmentReader {
         this.#at = at;
         return { kind: 'damage', damage: { from, to: at } };
       }
+      // Behind the end of a file that was cut short there is nothing to search.
+      if (this.#chunk.length === 0 && this.#chunkStart === at) break;
       at += probe.kind === 'old' ? align(probe.length) : 8;
     }
     if (!this.#sealed) return undefined;
@@ -150,14 +152,14 @@ function nextPage(at: number): number {
 }
 
 /** The first valid record of a file whose header is gone, whatever its epoch; undefined when there is none. */
-export function findFirstRecord(file: OpenFile, size: number): { epoch: number; ordinal: number } | undefined {
+export function findFirstRecord(file: OpenFile, size: number): DecodedRecord | undefined {
   const data = Buffer.alloc(size);
   const end = file.read(data, 0);
   for (let at = pageBytes; at + recordHeaderBytes <= end; at += 8) {
     if (data[at + 8] !== recordMark) continue;
     const epoch = readU32(data, at + 12);
     const probe = probeRecord(data, at, end, epoch);
-    if (probe.kind === 'record') return { epoch, ordinal: probe.record.ordinal };
+    if (probe.kind === 'record') return probe.record;
   }
   return undefined;
 }

@@ -10,13 +10,14 @@
  * there; everything else that fails is logged, counted and tried again.
  */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { describeError, HoldfastError } from '../errors.ts';
 import type { Clock, FileSystem, Logger, Timer } from '../platform/index.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { DamageKeeper } from './damage.ts';
 import { Log, type LogStatus, type LogVerification, type Outcome } from './log.ts';
 import type { LogReader } from './log-reader.ts';
+import { Moves } from './moves.ts';
 import { PendingIndex } from './pending-index.ts';
 import type { DecodedRecord, RecordContent, RecordPosition } from './record.ts';
 import { RepeatWindow } from './repeat-window.ts';
@@ -77,6 +78,7 @@ export class Spool {
   readonly #options: SpoolOptions;
   readonly #logger: Logger;
   readonly #logs = new Map<LogName, Log>();
+  readonly #moves = new Moves(this.#logs);
   readonly #damage: DamageKeeper;
   readonly #index = new PendingIndex(10_000);
   readonly #boot = randomBytes(8).toString('hex');
@@ -132,7 +134,6 @@ export class Spool {
     if (this.#state !== 'new') return;
     const { fileSystem, folder, clock } = this.#options;
     fileSystem.makeFolder(folder);
-    await fileSystem.syncFolder(join(folder, '..'));
     const checkpoint = readCheckpoint(fileSystem, folder);
     this.#restoreTime(checkpoint, this.repeats.open());
     for (const [key, sequence] of checkpoint?.last ?? []) this.#rememberStored(key, sequence);
@@ -144,7 +145,8 @@ export class Spool {
       this.#nextSequence = Math.max(this.#nextSequence, next);
       if (known > 0) this.#covered[name] = known;
     }
-    await this.#reconcile();
+    await this.#syncFolders();
+    await this.#moves.reconcile();
     this.#state = 'open';
     this.#timer = clock.every(saveEveryMs, () => this.#save());
     this.#indexing = this.#buildIndex();
@@ -224,6 +226,10 @@ export class Spool {
     const found: DecodedRecord[] = [];
     if (this.#index.isComplete) {
       for (const ordinal of this.#index.of(serial)) {
+        if (log.isDone(ordinal)) {
+          this.#index.remove(ordinal);
+          continue;
+        }
         const reader = log.createReader(ordinal);
         try {
           const [record] = await reader.read(1);
@@ -242,8 +248,9 @@ export class Spool {
 
   /** Marks a record as done; false when it was already (evicted, or moved). Never ahead of the truth. */
   acknowledge(log: LogName, ordinal: number, outcome: Outcome = 'delivered'): boolean {
-    if (log === this.#options.indexed.lane) this.#index.remove(ordinal);
-    return this.#log(log).acknowledge(ordinal, outcome);
+    const isNew = this.#log(log).acknowledge(ordinal, outcome);
+    if (isNew && log === this.#options.indexed.lane) this.#index.remove(ordinal);
+    return isNew;
   }
 
   isDone(log: LogName, ordinal: number): boolean {
@@ -252,22 +259,15 @@ export class Spool {
 
   /**
    * Moves records, in order, to another log with their identity; resolves when that is on the device and the log that
-   * they came from knows it. Rejects as `append`; then they are where they were.
+   * they came from knows it. Until then they cannot be acknowledged. Rejects as `append`; then those that `isDone` does
+   * not know as done are where they were.
    */
   async move(from: LogName, records: readonly DecodedRecord[], to: LogName, reason: string | undefined): Promise<void> {
-    const source = this.#log(from);
-    const target = this.#log(to);
-    const open = records.filter((record) => !source.isDone(record.ordinal));
-    const stored = await Promise.allSettled(
-      open.map((record) => target.append({ ...contentOf(record), movedIn: true, reason })),
-    );
-    open.forEach((record, index) => {
-      if (stored[index]!.status === 'fulfilled') this.acknowledge(from, record.ordinal, 'moved');
+    await this.#moves.move(from, records, to, reason, (record, ordinal) => {
+      const { lane, channel } = this.#options.indexed;
+      if (from === lane) this.#index.remove(record.ordinal);
+      if (to === lane && record.channel === channel) this.#index.add(record.serial, ordinal);
     });
-    await source.syncCursor();
-    target.markReconciled();
-    const failed = stored.find((result) => result.status === 'rejected');
-    if (failed) throw failed.reason;
   }
 
   /** Reads every segment of every log through; see `LogVerification`. */
@@ -313,7 +313,8 @@ export class Spool {
     await this.#indexing;
     await Promise.all([...this.#logs.values()].map((log) => log.close()));
     try {
-      await this.#checkpoint(true);
+      await this.#checkpointing?.catch(() => undefined);
+      await this.#checkpoint();
     } catch (error) {
       this.#logger.warn({ error: describeError(error) }, 'cannot save the checkpoint; the next start reads more');
     }
@@ -338,12 +339,14 @@ export class Spool {
       host: {
         nextSequence: () => this.#nextSequence,
         beforeReuse: (log, epoch) => this.#cover(log, epoch),
+        settleMoves: () => this.#moves.settle(),
         onWritten: (log, bytes) => {
           this.#writtenBytes += bytes;
           events?.onStored?.(log);
         },
         onRefused: (contents) => this.#forget(contents),
-        onEvicted: (log, count) => {
+        onEvicted: (log, count, endOrdinal) => {
+          if (log === this.#options.indexed.lane) this.#index.removeBefore(endOrdinal);
           this.#logger.warn({ log, count }, 'gave up the oldest reports: the quota of the lane is used up');
           events?.onEvicted?.(log, count);
         },
@@ -361,6 +364,8 @@ export class Spool {
   }
 
   #rememberStored(key: string, sequence: number): void {
+    // Set anew, so that the one dropped below is the one that has been silent for longest.
+    this.#lastStored.delete(key);
     this.#lastStored.set(key, sequence);
     if ((this.#last.get(key) ?? 0) < sequence) this.#last.set(key, sequence);
     if (this.#lastStored.size <= (this.#options.machines ?? 20_000)) return;
@@ -371,13 +376,13 @@ export class Spool {
     }
   }
 
-  /** Refused records never were: the last stored report is again the last of its machine. */
+  /** Refused records never were: the one before them, stored or under way, is again the last of its machine. */
   #forget(contents: readonly RecordContent[]): void {
-    for (const { channel, serial } of contents) {
+    for (const { channel, serial, sequence, previous, movedIn } of contents.toReversed()) {
       const key = `${channel}/${serial}`;
-      const stored = this.#lastStored.get(key);
-      if (stored === undefined) this.#last.delete(key);
-      else this.#last.set(key, stored);
+      if (movedIn || this.#last.get(key) !== sequence) continue;
+      if (previous === undefined) this.#last.delete(key);
+      else this.#last.set(key, previous);
     }
   }
 
@@ -385,7 +390,9 @@ export class Spool {
     if (record.movedIn || log === 'refused') return;
     const key = `${record.channel}/${record.serial}`;
     if (record.sequence > (this.#last.get(key) ?? 0)) this.#rememberStored(key, record.sequence);
-    const age = Math.max(0, wallMs - record.wallMs);
+    // Without a clock that can be trusted the age is not known: then it is remembered for longer rather than forgotten.
+    const isKnown = record.clockTrusted && this.#options.clock.isTrusted();
+    const age = isKnown ? Math.max(0, wallMs - record.wallMs) : 0;
     if (age > this.#options.repeatWindow.durationMs) return;
     const digest = this.repeats.digest(record.channel, record.payload);
     if (this.repeats.find(digest) === undefined) {
@@ -393,37 +400,32 @@ export class Spool {
     }
   }
 
+  /** The names of this folder and of all above it, as far as they may be read, are on the device. */
+  async #syncFolders(): Promise<void> {
+    const { fileSystem } = this.#options;
+    const folder = resolve(this.#options.folder);
+    await fileSystem.syncFolder(folder);
+    await fileSystem.syncFolder(dirname(folder));
+    for (let at = dirname(dirname(folder)); ; at = dirname(at)) {
+      try {
+        await fileSystem.syncFolder(at);
+      } catch (error) {
+        this.#logger.debug({ at, error: describeError(error) }, 'cannot sync a folder above the spool');
+      }
+      if (at === dirname(at)) return;
+    }
+  }
+
   #restoreTime(checkpoint: Checkpoint | undefined, newestMs: number): void {
     const { clock } = this.#options;
-    const off = checkpoint === undefined ? 0 : Math.max(0, clock.wallMs() - checkpoint.wallMs);
+    // How long the box was off is known only when the wall clock was right before and is right now.
+    const isKnown = checkpoint?.clockTrusted === true && clock.isTrusted();
+    const off = isKnown ? Math.max(0, clock.wallMs() - checkpoint.wallMs) : 0;
     this.#windowBaseMs = Math.max(newestMs, (checkpoint?.windowMs ?? 0) + off) - clock.monotonicMs();
   }
 
   #windowMs(): number {
     return this.#windowBaseMs + this.#options.clock.monotonicMs();
-  }
-
-  /** A crash between the two halves of a move leaves a record in both logs: the one that it came from gives it up. */
-  async #reconcile(): Promise<void> {
-    for (const name of ['deferred', 'quarantine'] as const) {
-      const target = this.#log(name);
-      if (target.reconciled >= target.nextOrdinal) continue;
-      const moved = new Set<number>();
-      await this.#walk(name, (record) => {
-        if (record.ordinal >= target.reconciled) moved.add(record.sequence);
-      });
-      if (moved.size === 0) continue;
-      for (const [source, log] of this.#logs) {
-        if (source === name || source === 'refused') continue;
-        // Records leave the quarantine for `deferred` and lanes for both: whichever has it besides the target gives it up.
-        await this.#walk(source, (record) => {
-          const isSource = name === 'deferred' || source !== 'deferred';
-          if (isSource && moved.has(record.sequence)) log.acknowledge(record.ordinal, 'moved');
-        });
-        await log.syncCursor();
-      }
-      target.markReconciled();
-    }
   }
 
   async #walk(name: LogName, visit: (record: DecodedRecord) => void): Promise<void> {
@@ -443,7 +445,9 @@ export class Spool {
     const { lane, channel } = this.#options.indexed;
     try {
       await this.#walk(lane, (record) => {
-        if (record.channel === channel) this.#index.add(record.serial, record.ordinal);
+        if (record.channel === channel && !this.#log(lane).isDone(record.ordinal)) {
+          this.#index.add(record.serial, record.ordinal);
+        }
       });
     } catch (error) {
       this.#logger.error({ error: describeError(error) }, 'cannot index the waiting base information');
@@ -460,44 +464,40 @@ export class Spool {
   }
 
   async #cover(log: LogName, epoch: number): Promise<void> {
-    if ((this.#covered[log] ?? 0) < epoch) await this.#checkpoint(false);
+    // A checkpoint that is under way may have been begun too early; the next one cannot.
+    for (let turn = 0; turn < 2 && (this.#covered[log] ?? 0) < epoch; turn++) await this.#checkpoint();
   }
 
   async #checkpointInBackground(): Promise<void> {
     try {
-      await this.#checkpoint(false);
+      await this.#checkpoint();
     } catch (error) {
       this.#logger.warn({ error: describeError(error) }, 'cannot save the checkpoint; the next start reads more');
     }
   }
 
   /** Saves what is known of all records of segments that are full, or of all records once the logs are closed. */
-  #checkpoint(isLast: boolean): Promise<void> {
-    this.#checkpointing ??= this.#writeCheckpoint(isLast).finally(() => {
+  #checkpoint(): Promise<void> {
+    this.#checkpointing ??= this.#writeCheckpoint().finally(() => {
       this.#checkpointing = undefined;
     });
     return this.#checkpointing;
   }
 
-  async #writeCheckpoint(isLast: boolean): Promise<void> {
+  async #writeCheckpoint(): Promise<void> {
     this.#newSegments = 0;
     const { fileSystem, folder, clock } = this.#options;
     const epochs: Partial<Record<LogName, number>> = {};
-    for (const [name, log] of this.#logs) epochs[name] = isLast ? log.epoch : log.epoch - 1;
+    for (const [name, log] of this.#logs) epochs[name] = log.settledEpoch;
     await this.repeats.sync();
     await writeCheckpoint(fileSystem, folder, {
       windowMs: this.#windowMs(),
       wallMs: clock.wallMs(),
+      clockTrusted: clock.isTrusted(),
       epochs,
       last: [...this.#lastStored],
       counters: this.#counters,
     });
     this.#covered = epochs;
   }
-}
-
-function contentOf(record: DecodedRecord): RecordContent {
-  const { channel, serial, payload, sequence, previous, boot, monotonicUs, wallMs, clockTrusted, movedIn, reason } =
-    record;
-  return { channel, serial, payload, sequence, previous, boot, monotonicUs, wallMs, clockTrusted, movedIn, reason };
 }

@@ -8,7 +8,7 @@
  * the caller repeats the whole batch (a repeat finds duplicates). Only a document that the server refuses while it
  * takes others is an `error`. The driver reconnects by itself.
  */
-import { type Db, MongoClient, MongoServerError } from 'mongodb';
+import { type Collection, type Db, MongoClient, type MongoClientOptions, MongoServerError } from 'mongodb';
 import { describeError, HoldfastError } from '../errors.ts';
 import type {
   CollectionName,
@@ -35,36 +35,27 @@ export interface MongoOptions {
 
 export class MongoDocumentStore implements DocumentStore {
   readonly #options: MongoOptions;
-  #client: MongoClient | undefined;
+  #started = false;
+  /** Connected at the first question; not yet when the server is away. */
+  #client: Promise<MongoClient> | undefined;
 
   constructor(options: MongoOptions) {
     this.#options = options;
   }
 
   async start(): Promise<void> {
-    this.#client ??= new MongoClient(this.#options.url, {
-      appName: 'holdfast',
-      retryWrites: false,
-      retryReads: false,
-      writeConcern: { w: 'majority' },
-      serverSelectionTimeoutMS: this.#options.serverSelectionMs ?? 2000,
-      connectTimeoutMS: this.#options.serverSelectionMs ?? 2000,
-      socketTimeoutMS: this.#options.answerWithinMs ?? 30_000,
-      heartbeatFrequencyMS: 2000,
-      minHeartbeatFrequencyMS: 100,
-      useBigInt64: true,
-      promoteBuffers: true,
-    });
+    this.#started = true;
   }
 
   async stop(): Promise<void> {
+    this.#started = false;
     const client = this.#client;
     this.#client = undefined;
-    await client?.close();
+    await (await client?.catch(() => undefined))?.close();
   }
 
   async ping(): Promise<void> {
-    await this.#ask(() => this.#database('admin', '').command({ ping: 1 }));
+    await this.#ask(async () => (await this.#database('admin', '')).command({ ping: 1 }));
   }
 
   async insertBatch(target: CollectionName, documents: readonly NewDocument[]): Promise<InsertOutcome[]> {
@@ -105,17 +96,17 @@ export class MongoDocumentStore implements DocumentStore {
   async ensureIndexes(indexes: readonly IndexDefinition[]): Promise<void> {
     for (const { database, collection, name, keys } of indexes) {
       const key = Object.fromEntries(keys);
-      await this.#ask(() => this.#database(database).collection(collection).createIndex(key, { name }));
+      await this.#ask(async () => (await this.#collection({ database, collection })).createIndex(key, { name }));
     }
   }
 
   count(target: CollectionName, filter: Query['filter'] = {}): Promise<number> {
-    return this.#ask(() => this.#collection(target).countDocuments(filter));
+    return this.#ask(async () => (await this.#collection(target)).countDocuments(filter));
   }
 
   find(target: CollectionName, { filter = {}, sort = [], skip = 0, limit = 0 }: Query = {}): Promise<StoredDocument[]> {
-    return this.#ask(() =>
-      this.#collection(target)
+    return this.#ask(async () =>
+      (await this.#collection(target))
         .find(filter)
         .sort(sort.map(([field, direction]) => [field, direction] as [string, 1 | -1]))
         .skip(skip)
@@ -166,15 +157,13 @@ export class MongoDocumentStore implements DocumentStore {
 
   async #insertMany(target: CollectionName, batch: readonly NewDocument[]): Promise<void> {
     const documents = batch.map(({ document }) => document);
-    await this.#collection(target).insertMany(documents, { ordered: true });
+    await (await this.#collection(target)).insertMany(documents, { ordered: true });
   }
 
   async #known(target: CollectionName, pending: readonly number[], documents: readonly NewDocument[]) {
     const ids = pending.map((index) => documents[index]!.document._id);
-    const found = await this.#ask(() =>
-      this.#collection(target)
-        .find({ _id: { $in: ids } }, { projection: { _id: 1 } })
-        .toArray(),
+    const found = await this.#ask(async () =>
+      (await this.#collection(target)).find({ _id: { $in: ids } }, { projection: { _id: 1 } }).toArray(),
     );
     return new Set(found.map(({ _id }) => _id));
   }
@@ -187,12 +176,45 @@ export class MongoDocumentStore implements DocumentStore {
     }
   }
 
-  #collection({ database, collection }: CollectionName) {
-    return this.#database(database).collection<StoredDocument>(collection);
+  async #collection({ database, collection }: CollectionName): Promise<Collection<StoredDocument>> {
+    return (await this.#database(database)).collection<StoredDocument>(collection);
   }
 
-  #database(name: string, prefix: string = this.#options.databasePrefix ?? ''): Db {
-    if (this.#client === undefined) throw new HoldfastError('database-unreachable', 'the document store is stopped');
-    return this.#client.db(prefix + name);
+  async #database(name: string, prefix: string = this.#options.databasePrefix ?? ''): Promise<Db> {
+    return (await this.#connected()).db(prefix + name);
+  }
+
+  /**
+   * The driver reconnects by itself, but not a client whose first connection has failed with several questions waiting
+   * for it (it stays closed for good), so such a one is thrown away.
+   */
+  #connected(): Promise<MongoClient> {
+    if (!this.#started) throw new HoldfastError('database-unreachable', 'the document store is stopped');
+    if (this.#client !== undefined) return this.#client;
+    const client = new MongoClient(this.#options.url, this.#clientOptions());
+    const connecting = client.connect().catch(async (error) => {
+      if (this.#client === connecting) this.#client = undefined;
+      await client.close().catch(() => {});
+      throw error;
+    });
+    this.#client = connecting;
+    return connecting;
+  }
+
+  #clientOptions(): MongoClientOptions {
+    const { serverSelectionMs = 2000, answerWithinMs = 30_000 } = this.#options;
+    return {
+      appName: 'holdfast',
+      retryWrites: false,
+      retryReads: false,
+      writeConcern: { w: 'majority' },
+      serverSelectionTimeoutMS: serverSelectionMs,
+      connectTimeoutMS: serverSelectionMs,
+      socketTimeoutMS: answerWithinMs,
+      heartbeatFrequencyMS: 2000,
+      minHeartbeatFrequencyMS: 100,
+      useBigInt64: true,
+      promoteBuffers: true,
+    };
   }
 }

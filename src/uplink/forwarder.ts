@@ -16,11 +16,13 @@ import type { Counters } from '../metrics.ts';
 import type { Clock, Logger, Timer } from '../platform/index.ts';
 import { type DecodedRecord, type LaneName, type LogName, laneNames, type Spool } from '../spool/index.ts';
 import { Deferral } from './deferral.ts';
-import { type Flight, type FlightOutcome, type Pair, Pairs, pairKey } from './flight.ts';
+import { type Flight, type FlightOutcome, type Pair, pairKey } from './flight.ts';
+import { Flights } from './flights.ts';
 import { LaneQueue } from './lane-queue.ts';
 import { ReceiptWindow } from './receipt-window.ts';
 import { readReceipt, type Verdict } from './receipts.ts';
 import { Scheduler } from './scheduler.ts';
+import { Silence } from './silence.ts';
 import type { Receipt, TransportListener, UplinkTransport } from './transport.ts';
 
 export interface ForwarderOptions {
@@ -62,8 +64,6 @@ export interface ForwarderState {
   readonly silent: boolean;
 }
 
-/** Sendings of one report before the centre counts as silent: one, and three repeats. */
-const triesAtOnce = 4;
 /** The lane of base information (contracts/machines.md). */
 const indexedLane: LogName = 'state';
 const tickMs = 100;
@@ -81,25 +81,18 @@ export class Forwarder implements TransportListener {
   readonly #lanes: readonly LaneQueue[];
   readonly #scheduler: Scheduler;
   readonly #window: ReceiptWindow;
-  readonly #pairs = new Pairs();
+  readonly #flights: Flights;
+  readonly #silence: Silence;
   readonly #deferral: Deferral;
-  /** Everything that was sent or is to be sent again, by message id; those in the air in the order of sending. */
-  readonly #flights = new Map<string, Flight>();
-  readonly #parked: Record<LogName, number>;
   readonly #waitsFor = new Map<LaneName, Pair>();
   readonly #pausedChannels = new Map<string, { untilMs: number; pauseMs: number }>();
   readonly #firstPauseMs: number;
   readonly #longestPauseMs: number;
-  #inAir = 0;
   #connected = false;
   #open = true;
   #draining = false;
   #stopped = false;
   #correlates: boolean | undefined;
-  #lastReceiptMs = 0;
-  /** When the report of the latest receipt was sent. */
-  #newestReceiptedMs = Number.NEGATIVE_INFINITY;
-  #silence: { untilMs: number; pauseMs: number } | undefined;
   #timer: Timer | undefined;
 
   constructor(options: ForwarderOptions) {
@@ -121,7 +114,12 @@ export class Forwarder implements TransportListener {
     this.#window = new ReceiptWindow(options.window);
     this.#firstPauseMs = options.pauses?.firstMs ?? 1000;
     this.#longestPauseMs = options.pauses?.longestMs ?? 300_000;
-    this.#parked = { alarm: 0, state: 0, process: 0, bulk: 0, deferred: 0, quarantine: 0, refused: 0 };
+    this.#flights = new Flights({ spool, gatewayId: options.gatewayId });
+    this.#silence = new Silence({
+      timeoutMs: options.receiptTimeoutMs,
+      longestPauseMs: this.#longestPauseMs,
+      alarms: options.alarms,
+    });
     this.#deferral = new Deferral({
       spool,
       clock,
@@ -135,14 +133,14 @@ export class Forwarder implements TransportListener {
 
   get state(): ForwarderState {
     let held = 0;
-    for (const pair of this.#pairs.all()) if (pair.hold !== undefined) held++;
+    for (const pair of this.#flights.pairs.all()) if (pair.hold !== undefined) held++;
     return {
-      underWay: this.#inAir,
+      underWay: this.#flights.inAir,
       window: this.#window.size,
-      parked: Object.values(this.#parked).reduce((sum, count) => sum + count, 0),
+      parked: this.#flights.parked,
       held,
       correlates: this.#correlates,
-      silent: this.#silence !== undefined,
+      silent: this.#silence.isLasting,
     };
   }
 
@@ -181,7 +179,7 @@ export class Forwarder implements TransportListener {
     const settled = records.map(
       (record) =>
         new Promise<void>((resolve) => {
-          const flight = this.#flightOf(record, indexedLane);
+          const flight = this.#flights.of(record, indexedLane);
           if (flight === undefined) return resolve();
           flight.onSettled = () => resolve();
           if (flight.place === 'nowhere') this.#park(flight);
@@ -194,9 +192,8 @@ export class Forwarder implements TransportListener {
   onConnected(): void {
     this.#connected = true;
     this.#open = true;
-    this.#lastReceiptMs = this.#now();
-    if (this.#silence !== undefined) this.#silence.untilMs = this.#lastReceiptMs;
-    for (const pair of this.#pairs.all()) {
+    this.#silence.onConnected(this.#now());
+    for (const pair of this.#flights.pairs.all()) {
       pair.opening = false;
       // Receipts of what the broker had confirmed may still come, to queues that have to be listened to again.
       if (pair.flying.length > 0) this.#isWatched(pair);
@@ -210,7 +207,7 @@ export class Forwarder implements TransportListener {
     if (error.code === 'uplink-gateway-id-taken') this.#options.alarms.raise(error.code, { text: error.message });
     else this.#options.alarms.clear('uplink-gateway-id-taken');
     // What was not confirmed is in doubt; it is sent again, and what follows it in its order too.
-    for (const pair of this.#pairs.all()) {
+    for (const pair of this.#flights.pairs.all()) {
       const first = pair.flying.find((flight) => flight.confirmedAtMs === undefined);
       if (first !== undefined) this.#sendAgain(first);
     }
@@ -254,13 +251,8 @@ export class Forwarder implements TransportListener {
       return;
     }
     const now = this.#now();
-    this.#lastReceiptMs = now;
-    this.#newestReceiptedMs = Math.max(this.#newestReceiptedMs, flight.sentAtMs);
+    this.#silence.onReceipt(now, flight);
     this.#window.onReceipt();
-    if (this.#silence !== undefined) {
-      this.#silence = undefined;
-      this.#options.alarms.clear('uplink-no-receipt');
-    }
     if (this.#correlates === false && flight.sends > 1) {
       flight.pair.quietUntilMs = now + this.#options.receiptTimeoutMs;
     }
@@ -286,7 +278,7 @@ export class Forwarder implements TransportListener {
   /** Sends as long as window, link and order allow. */
   #pump(): void {
     if (!this.#canSend()) return;
-    if (this.#pairs.waiting.size > 0) void this.#drain();
+    if (this.#flights.pairs.waiting.size > 0) void this.#drain();
     while (this.#canSend()) {
       const next = this.#scheduler.next((lane) => this.#hasRoom(lane));
       if (next === undefined) return;
@@ -296,21 +288,25 @@ export class Forwarder implements TransportListener {
 
   #canSend(): boolean {
     return (
-      this.#connected && this.#open && !this.#stopped && this.#silence === undefined && this.#inAir < this.#window.size
+      this.#connected &&
+      this.#open &&
+      !this.#stopped &&
+      !this.#silence.isLasting &&
+      this.#flights.inAir < this.#window.size
     );
   }
 
   #hasRoom(lane: LaneName): boolean {
     const limit = this.#correlates === undefined ? maxParkedAtFirst : maxParkedPerLane;
-    if (this.#parked[lane] >= limit || this.#deferral.moving >= maxMoving) return false;
+    if (this.#flights.parkedOf(lane) >= limit || this.#deferral.moving >= maxMoving) return false;
     if (this.#waitsFor.size > 0 && this.#waitsFor.get(lane)?.opening) return false;
     if (lane === 'alarm') return true;
     const reserved = Math.min(maxReservedForAlarms, Math.floor(this.#window.size / 8));
-    return this.#inAir < this.#window.size - reserved;
+    return this.#flights.inAir < this.#window.size - reserved;
   }
 
   #dispatch(lane: LaneName, record: DecodedRecord): void {
-    const flight = this.#flightOf(record, lane);
+    const flight = this.#flights.of(record, lane);
     // Brought forward already, and now reached in its turn.
     if (flight === undefined || flight.place !== 'nowhere') return;
     const { pair } = flight;
@@ -348,46 +344,16 @@ export class Forwarder implements TransportListener {
     return false;
   }
 
-  #flightOf(record: DecodedRecord, log: LogName): Flight | undefined {
-    const { spool, gatewayId } = this.#options;
-    const messageId = `${gatewayId}-${record.boot}-${record.sequence}`;
-    const known = this.#flights.get(messageId);
-    if (known !== undefined) return known;
-    if (spool.isDone(log, record.ordinal)) return undefined;
-    const { ordinal, epoch, at, length, channel, serial } = record;
-    return {
-      messageId,
-      log,
-      ordinal,
-      epoch,
-      at,
-      length,
-      pair: this.#pairs.obtain(channel, serial, log === 'deferred'),
-      place: 'nowhere',
-      state: undefined,
-      sends: 0,
-      sentAtMs: 0,
-      confirmedAtMs: undefined,
-      onSettled: undefined,
-    };
-  }
-
   #park(flight: Flight): void {
-    this.#pairs.park(flight);
-    this.#parked[flight.log]++;
-    this.#flights.set(flight.messageId, flight);
-    if (this.#parked[flight.log] < maxParkedPerLane) return;
+    this.#flights.park(flight);
+    if (this.#flights.parkedOf(flight.log) < maxParkedPerLane) return;
     // One machine that is refused must not hold up the lane: it goes aside before its time.
-    let fullest: Pair | undefined;
-    for (const pair of this.#pairs.waiting) {
-      if (pair.hold !== undefined && pair.waiting.length > (fullest?.waiting.length ?? 0)) fullest = pair;
-    }
+    const fullest = this.#flights.fullestHeld();
     if (fullest !== undefined) void this.#defer(fullest, [...fullest.flying, ...fullest.waiting]);
   }
 
   #send(flight: Flight, record: DecodedRecord): void {
     const { transport } = this.#options;
-    const { pair } = flight;
     try {
       this.#open = transport.send({
         messageId: flight.messageId,
@@ -404,17 +370,9 @@ export class Forwarder implements TransportListener {
       this.#park(flight);
       return;
     }
-    flight.sends++;
-    if (flight.sends > 1) this.#options.counters.reportsSentAgain++;
-    flight.sentAtMs = this.#now();
-    flight.confirmedAtMs = undefined;
-    flight.place = 'air';
+    if (flight.sends > 0) this.#options.counters.reportsSentAgain++;
     flight.state = this.#correlates === true ? undefined : this.#options.stateOf(record.channel, record.payload);
-    pair.flying.push(flight);
-    // Set anew, so that the map stays in the order of sending.
-    this.#flights.delete(flight.messageId);
-    this.#flights.set(flight.messageId, flight);
-    this.#inAir++;
+    this.#flights.takeOff(flight, this.#now());
   }
 
   /** Takes a flight out of the air, and all of its machine and channel after it, to send them again in order. */
@@ -422,15 +380,9 @@ export class Forwarder implements TransportListener {
     const index = first.pair.flying.indexOf(first);
     if (index < 0) return;
     for (const flight of first.pair.flying.slice(index)) {
-      this.#takeOut(flight);
+      this.#flights.takeOut(flight);
       this.#park(flight);
     }
-  }
-
-  #takeOut(flight: Flight): void {
-    if (flight.place === 'air') this.#inAir--;
-    else if (flight.place === 'parked') this.#parked[flight.log]--;
-    this.#pairs.leave(flight);
   }
 
   /** Sends what waits, reading it from disk again. */
@@ -452,10 +404,10 @@ export class Forwarder implements TransportListener {
           await this.#defer(flight.pair, [...flight.pair.waiting]);
           continue;
         }
-        this.#takeOut(flight);
+        this.#flights.takeOut(flight);
         this.#send(flight, record);
         // The next one is another machine's.
-        if (this.#pairs.waiting.delete(flight.pair)) this.#pairs.waiting.add(flight.pair);
+        if (this.#flights.pairs.waiting.delete(flight.pair)) this.#flights.pairs.waiting.add(flight.pair);
       }
     } catch (error) {
       this.#logger.error({ error: describeError(error) }, 'cannot read a waiting report, trying again');
@@ -465,20 +417,18 @@ export class Forwarder implements TransportListener {
   }
 
   #nextWaiting(): Flight | undefined {
-    for (const pair of this.#pairs.waiting) if (this.#mayGo(pair)) return pair.waiting[0];
+    for (const pair of this.#flights.pairs.waiting) if (this.#mayGo(pair)) return pair.waiting[0];
     return undefined;
   }
 
   #settle(flight: Flight, outcome: FlightOutcome): void {
     const { spool } = this.#options;
-    this.#flights.delete(flight.messageId);
-    this.#takeOut(flight);
-    this.#pairs.tidy(flight.pair);
+    this.#flights.remove(flight);
     if (outcome === 'delivered' && spool.acknowledge(flight.log, flight.ordinal)) {
       this.#options.counters.reportsDelivered++;
     }
     flight.onSettled?.(outcome);
-    if (this.#pairs.waiting.size > 0) void this.#drain();
+    if (this.#flights.pairs.waiting.size > 0) void this.#drain();
   }
 
   #match(receipt: Receipt, verdict: Verdict): Flight | undefined {
@@ -488,8 +438,8 @@ export class Forwarder implements TransportListener {
     }
     if (receipt.channel === undefined || receipt.serial === undefined || receipt.stale) return undefined;
     const pair =
-      this.#pairs.get(pairKey(receipt.channel, receipt.serial)) ??
-      this.#pairs.get(`deferred ${pairKey(receipt.channel, receipt.serial)}`);
+      this.#flights.pairs.get(pairKey(receipt.channel, receipt.serial)) ??
+      this.#flights.pairs.get(`deferred ${pairKey(receipt.channel, receipt.serial)}`);
     if (pair !== undefined && pair.quietUntilMs > 0) pair.quietUntilMs = this.#now() + this.#options.receiptTimeoutMs;
     const [flight] = pair?.flying ?? [];
     if (flight === undefined || pair!.flying.length > 1) return undefined;
@@ -536,13 +486,13 @@ export class Forwarder implements TransportListener {
 
   /** Moves flights of a pair, in order, to the log of those that are refused for now. */
   async #defer(pair: Pair, flights: readonly Flight[]): Promise<void> {
-    for (const flight of flights) this.#takeOut(flight);
+    for (const flight of flights) this.#flights.takeOut(flight);
     const text = pair.hold?.text ?? '';
     try {
       await this.#deferral.take(pair, flights, text);
       for (const flight of flights) this.#settle(flight, 'refused');
       pair.hold = undefined;
-      this.#pairs.tidy(pair);
+      this.#flights.pairs.tidy(pair);
     } catch (error) {
       this.#logger.error({ error: describeError(error) }, 'cannot put refused reports aside, they stay where they are');
       const now = this.#now();
@@ -555,7 +505,7 @@ export class Forwarder implements TransportListener {
 
   #sendDeferred(record: DecodedRecord): Promise<FlightOutcome> | undefined {
     if (!this.#canSend()) return undefined;
-    const flight = this.#flightOf(record, 'deferred');
+    const flight = this.#flights.of(record, 'deferred');
     if (flight === undefined) return Promise.resolve('gone');
     return new Promise((resolve) => {
       flight.onSettled = resolve;
@@ -569,47 +519,26 @@ export class Forwarder implements TransportListener {
     if (this.#options.acknowledge === 'stored' && this.#connected && !this.#options.transport.state.blocked) {
       this.#checkSilence(now);
     }
-    for (const pair of this.#pairs.all()) {
+    for (const pair of this.#flights.pairs.all()) {
       if (pair.quietUntilMs > 0 && pair.quietUntilMs <= now) {
         pair.quietUntilMs = 0;
-        this.#pairs.tidy(pair);
+        this.#flights.pairs.tidy(pair);
       }
     }
     this.#pump();
   }
 
   #checkSilence(now: number): void {
-    const timeout = this.#options.receiptTimeoutMs;
-    if (this.#silence !== undefined) {
-      if (this.#silence.untilMs > now) return;
-      const { pauseMs } = this.#silence;
-      this.#silence = { pauseMs: Math.min(this.#longestPauseMs, pauseMs * 2), untilMs: now + pauseMs };
-      const oldest = this.#oldestInAir();
-      if (oldest !== undefined) void this.#probe(oldest);
-      return;
-    }
-    const oldest = this.#oldestInAir();
-    if (oldest?.confirmedAtMs === undefined || now - oldest.confirmedAtMs < timeout) return;
-    // Later reports were answered, this one was passed over: it alone is sent again.
-    if (oldest.sentAtMs + timeout < this.#newestReceiptedMs) {
-      if (oldest.sends < triesAtOnce) this.#sendAgain(oldest);
-      else this.#refuse(oldest, 'no receipt');
-      return;
-    }
-    if (now - this.#lastReceiptMs < timeout) return;
-    this.#window.onSilence();
-    this.#lastReceiptMs = now;
-    if (oldest.sends < triesAtOnce) {
+    const oldest = this.#flights.oldestInAir();
+    const wasLasting = this.#silence.isLasting;
+    const patience = this.#silence.judge(now, oldest);
+    if (oldest === undefined || patience === 'wait') return;
+    if (patience === 'send-again') this.#sendAgain(oldest);
+    else if (patience === 'give-up') this.#refuse(oldest, 'no receipt');
+    else {
+      if (!wasLasting) this.#window.onSilence();
       void this.#probe(oldest);
-      return;
     }
-    this.#silence = { pauseMs: timeout * 2, untilMs: now + timeout };
-    this.#options.alarms.raise('uplink-no-receipt', { channel: oldest.pair.channel, messageId: oldest.messageId });
-  }
-
-  #oldestInAir(): Flight | undefined {
-    for (const flight of this.#flights.values()) if (flight.place === 'air') return flight;
-    return undefined;
   }
 
   /** Sends one report again, although the window may be full, and those of its pair after it. */
@@ -621,7 +550,7 @@ export class Forwarder implements TransportListener {
     for (const each of again) {
       const record = await this.#options.spool.readAt(each.log, each).catch(() => undefined);
       if (record === undefined || !this.#connected || each.place !== 'air') continue;
-      this.#takeOut(each);
+      this.#flights.takeOut(each);
       this.#send(each, record);
     }
   }

@@ -6,11 +6,12 @@
  *   bin/node test/bench/mqtt-load.ts --port 1883 --clients 16 --inflight 64 --payload 512 --seconds 5
  *
  * `--count N` sends N reports in all instead. `--password P` logs in as the client's own 序列号; `--warmup S` seconds
- * are not counted. `--topic T` publishes elsewhere than on the process channel (for other brokers).
+ * are not counted (but stand in `acknowledgedInAll`). `--topic T` publishes elsewhere than on the process channel (for
+ * other brokers). `--serial S` begins every 序列号: another for each run, or two runs might send the same report.
  */
 import { connect, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
-import { encodeMessage } from '../../src/protocols/machines/index.ts';
+import { firstLayer, sampleReport } from './support/body.ts';
 
 const { values } = parseArgs({
   options: {
@@ -60,28 +61,6 @@ function packet(first: number, body: Buffer): Buffer {
   return Buffer.concat([Buffer.from([...header, rest]), body]);
 }
 
-/** A valid report of about `bytes` bytes whose layer number is filled in for each. */
-function report(serial: string, bytes: number): { body: Buffer; at: number } {
-  const mark = 1_234_567_890;
-  const make = (padding: number) =>
-    encodeMessage('process', {
-      serial,
-      time: '2024-03-18 15:30:45',
-      model: 'P440',
-      name: '1'.padEnd(padding, 'x'),
-      address: '2',
-      state: 'printing',
-      printStart: '2024-03-18 15:30:45',
-      printEnd: '2024-03-18 15:30:45',
-      printMinutes: 60,
-      printLayers: 3600,
-      currentLayer: mark,
-      currentLayerArea: 360,
-    });
-  const body = make(Math.max(1, bytes - make(0).length + 1));
-  return { body, at: body.indexOf(String(mark)) };
-}
-
 class LoadClient {
   readonly #socket: Socket;
   readonly #serial: string;
@@ -92,13 +71,13 @@ class LoadClient {
   readonly #ready: () => void;
   #rest: Buffer | undefined;
   #nextId = 0;
-  #layer = 1_000_000_000 + Math.floor(Math.random() * 1_000_000_000);
+  #layer = firstLayer + Math.floor(Math.random() * 1_000_000_000);
   #underWay = 0;
 
   constructor(index: number, ready: () => void) {
     this.#serial = `${values.serial}${index}`;
     this.#ready = ready;
-    const { body, at } = report(this.#serial, Number(values.payload));
+    const { body, at } = sampleReport(this.#serial, Number(values.payload));
     const head = qos === 0 ? text(values.topic) : Buffer.concat([text(values.topic), Buffer.alloc(2)]);
     this.#template = packet(0x30 | (qos << 1), Buffer.concat([head, body]));
     this.#idAt = this.#template.length - body.length - 2;
@@ -236,6 +215,7 @@ console.log(
   JSON.stringify({
     perSecond: Math.round((state.counted / elapsedMs) * 1000),
     acknowledged: state.counted,
+    acknowledgedInAll: state.acknowledged,
     replies: state.replies,
     seconds: Number((elapsedMs / 1000).toFixed(2)),
     latencyMs: { p50: percentile(0.5), p99: percentile(0.99), max: percentile(0.999999) },

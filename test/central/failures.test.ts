@@ -25,8 +25,27 @@ test.after(async () => {
   await rabbit.remove();
 });
 
-const start = (more: Record<string, string> = {}): Promise<Central> =>
-  startCentral({ HOLDFAST_CENTRAL_BROKER: rabbit.url, HOLDFAST_CENTRAL_MONGODB: mongo.url, ...more });
+const started: Central[] = [];
+const machines: Machine[] = [];
+async function connect(): Promise<Machine> {
+  const machine = await Machine.connect(rabbit.url);
+  machines.push(machine);
+  await machine.listen(receipts);
+  return machine;
+}
+async function start(more: Record<string, string> = {}): Promise<Central> {
+  const environment = { HOLDFAST_CENTRAL_BROKER: rabbit.url, HOLDFAST_CENTRAL_MONGODB: mongo.url };
+  const central = await startCentral({ ...environment, ...more });
+  started.push(central);
+  return central;
+}
+
+// What a test has left would read what the next one sends.
+test.after.each(async () => {
+  await Promise.all(started.splice(0).map((central) => central.stop()));
+  await Promise.all(machines.splice(0).map((machine) => machine.close().catch(() => {})));
+});
+
 const reads = (central: Central): boolean =>
   (central.health.broker as { queues: Record<string, string> }).queues[queue] === 'reading';
 
@@ -57,7 +76,7 @@ async function assertStored(central: Central, ids: readonly string[]): Promise<v
   assert.is(found.length, ids.length);
   const last = new Map<unknown, bigint>();
   for (const { 序列号: serial, _seq } of found) {
-    assert.ok((_seq as bigint) > (last.get(serial) ?? 0n), `order of ${serial}`);
+    assert.ok((_seq as bigint) > (last.get(serial) ?? 0n), `order of ${serial}: ${last.get(serial)} before ${_seq}`);
     last.set(serial, _seq as bigint);
   }
 }
@@ -70,8 +89,7 @@ const receipted = (machine: Machine) =>
 
 test('a database that is killed in mid-stream loses and repeats nothing', async () => {
   const central = await start({ HOLDFAST_CENTRAL_BATCH_SIZE: '100' });
-  const machine = await Machine.connect(rabbit.url);
-  await machine.listen(receipts);
+  const machine = await connect();
   await until(() => reads(central), 'the centre reads');
   const ids = send(machine, 1500);
   await until(() => central.counters.stored > 300, 'some are stored');
@@ -86,17 +104,14 @@ test('a database that is killed in mid-stream loses and repeats nothing', async 
   await assertStored(central, ids);
   assert.is(central.counters.failed, 0);
   await until(async () => (await rabbit.queueLengths())[queue] === 0, 'the queue is empty');
-  await central.stop();
-  await machine.close();
 });
 
 test('while the database is away messages go back to the queue, without a hot loop', async () => {
   await mongo.kill();
   const central = await start();
-  const machine = await Machine.connect(rabbit.url);
-  await machine.listen(receipts);
-  const ids = send(machine, 20);
+  const machine = await connect();
   await until(() => central.health.status === 'degraded', 'degraded');
+  const ids = send(machine, 20);
   await new Promise((resolve) => setTimeout(resolve, 1500));
   assert.is(central.counters.received, 0);
   assert.is((await rabbit.queueLengths())[queue], 20);
@@ -104,27 +119,21 @@ test('while the database is away messages go back to the queue, without a hot lo
   await until(() => receipted(machine).size === 20, 'all are receipted');
   await assertStored(central, ids);
   assert.is(central.counters.received, 20);
-  await central.stop();
-  await machine.close();
 });
 
 test('RabbitMQ stopped and started: the centre goes on by itself', async () => {
   const central = await start();
-  let machine = await Machine.connect(rabbit.url);
-  await machine.listen(receipts);
+  let machine = await connect();
   await until(() => reads(central), 'the centre reads');
   const ids = send(machine, 300);
   await machine.flush(queue);
   await rabbit.stop();
   await until(() => central.health.status === 'degraded', 'degraded');
   await rabbit.start();
-  machine = await Machine.connect(rabbit.url);
-  await machine.listen(receipts);
+  machine = await connect();
   ids.push(...send(machine, 300));
   await until(async () => (await central.store.count(processes)) >= 2020 + ids.length, 'all are stored', 30_000);
   await assertStored(central, ids);
-  await central.stop();
-  await machine.close();
 });
 
 for (const type of ['classic', 'quorum'] as const) {
@@ -142,8 +151,7 @@ for (const type of ['classic', 'quorum'] as const) {
       return Object.values(queues).every((state) => state === 'waiting');
     }, 'the second waits');
     assert.is(second.health.status, 'ok');
-    const machine = await Machine.connect(rabbit.url);
-    await machine.listen(receipts);
+    const machine = await connect();
     const ids = send(machine, 1500);
     await until(() => first.counters.stored > 100, 'the first stores');
     const stopped = first.stop();
@@ -151,8 +159,6 @@ for (const type of ['classic', 'quorum'] as const) {
     await stopped;
     await assertStored(second, ids);
     assert.ok(first.counters.stored + second.counters.stored === ids.length);
-    await second.stop();
-    await machine.close();
   });
 }
 

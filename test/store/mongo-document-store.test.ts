@@ -80,4 +80,17 @@ test('a server that is away is said so within seconds, and is found again', asyn
   await server.stop();
 });
 
+test('a server that is away when it is first asked, by several at once, is found later', async () => {
+  const server = await startMongo({ own: true });
+  await server.kill();
+  const store = new MongoDocumentStore({ url: server.url, serverSelectionMs: 300 });
+  await store.start();
+  const refusals = await Promise.allSettled(Array.from({ length: 5 }, () => store.ping()));
+  assert.ok(refusals.every(({ status }) => status === 'rejected'));
+  await server.restart();
+  await store.ping();
+  await store.stop();
+  await server.stop();
+});
+
 test.run();

@@ -167,9 +167,8 @@ export class FaultFileSystem implements FileSystem {
       throw error;
     }
     const room = this.capacityBytes - this.#disk.usedBytes() + Math.max(0, file.size - position);
-    if (room >= data.length) return file.write(data, position);
     if (room > 0) file.write(data.subarray(0, room), position);
-    throw errno('ENOSPC', path);
+    if (room < data.length) throw errno('ENOSPC', path);
   }
 
   #handle(file: DiskFile, path: string): OpenFile {

@@ -74,7 +74,7 @@ export class TcpProxy {
 
   /** Resets every connection; new ones are welcome. */
   reset(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) breakOff(socket);
     this.#sockets.clear();
   }
 
@@ -113,12 +113,12 @@ export class TcpProxy {
     ] as const) {
       from.setNoDelay(true);
       this.#sockets.add(from);
-      from.on('error', () => to.resetAndDestroy());
+      from.on('error', () => breakOff(to));
       from.on('close', () => {
         this.#sockets.delete(from);
         to.destroySoon();
       });
-      this.#pump(from, to, direction).catch(() => to.resetAndDestroy());
+      this.#pump(from, to, direction).catch(() => breakOff(to));
     }
   }
 
@@ -182,4 +182,10 @@ export class TcpProxy {
     this.#onBudgetSpent?.();
     this.#onBudgetSpent = undefined;
   }
+}
+
+/** A reset where it can be had: Node waits for pending writes before it, for ever when the other side stands still. */
+function breakOff(socket: Socket): void {
+  if (socket.writableLength === 0 && !socket.writableEnded) socket.resetAndDestroy();
+  else socket.destroy();
 }

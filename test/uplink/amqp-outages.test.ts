@@ -168,13 +168,4 @@ test('stop while reports are under way is in time, and nothing is said afterward
   await drainQueue();
 });
 
-test('a dead link is noticed by heartbeats within 30 s', async () => {
-  proxy.frozen = true;
-  const begun = performance.now();
-  await until(() => listener.disconnects.length === 1, 'noticed', 35_000);
-  assert.ok(performance.now() - begun < 31_000);
-  proxy.frozen = false;
-  await listener.up(2);
-});
-
 test.run();

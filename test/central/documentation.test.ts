@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { centralCounterTable, centralGaugeTable, centralIndexes } from '../../src/central/index.ts';
+import { builtInChannels } from '../../src/protocols/machines/index.ts';
+
+const lines = readFileSync(join(import.meta.dirname, '../../docs/central.md'), 'utf8').split('\n');
+const rows = lines
+  .filter((line) => line.startsWith('| '))
+  .map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+
+const test = suite('docs/central.md');
+
+test('lists the indexes that are made', () => {
+  const listed = rows.filter(([, , fields]) => fields !== undefined && /^[_\p{L}]+(, | desc|$)/u.test(fields));
+  const made = centralIndexes.map(({ database, collection, name, keys }) => [
+    `${database}.${collection}`,
+    name,
+    keys.map(([field, direction]) => (direction === 1 ? field : `${field} desc`)).join(', '),
+  ]);
+  assert.equal(
+    listed.filter(([where]) => where !== 'collection'),
+    made,
+  );
+});
+
+test('lists the figures that are counted', () => {
+  const listed = rows.filter(([name]) => name?.startsWith('`holdfast_central_'));
+  const counted = [...Object.values(centralCounterTable), ...Object.values(centralGaugeTable)];
+  assert.equal(
+    listed,
+    counted.map(([name, help]) => [`\`${name}\``, help]),
+  );
+});
+
+test('names every queue that is read', () => {
+  const text = lines.join('\n');
+  for (const { name } of builtInChannels) assert.ok(text.includes(`\`${name}\``), name);
+});
+
+test.run();

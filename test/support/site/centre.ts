@@ -1,0 +1,65 @@
+/** A copy of the centre: `bin/holdfast central` with its own configuration and port. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort } from '../temporary.ts';
+import { holdfast, Program, until } from './program.ts';
+
+export interface CentreOptions {
+  /** Holds configuration and log. */
+  readonly folder: string;
+  readonly name?: string;
+  readonly broker: string;
+  readonly mongodb: string;
+  /** Authority of the broker's certificate. */
+  readonly ca?: string;
+}
+
+/** Chooses a port and writes the configuration; nothing is started yet. */
+export async function createCentre(options: CentreOptions): Promise<Centre> {
+  return new Centre(options, await freePort());
+}
+
+export class Centre {
+  readonly port: number;
+  readonly program: Program;
+
+  constructor({ folder, name = 'centre', broker, mongodb, ca }: CentreOptions, port: number) {
+    this.port = port;
+    mkdirSync(folder, { recursive: true });
+    const configFile = join(folder, `${name}.yaml`);
+    const central = { broker, mongodb, http: { host: '127.0.0.1', port }, ...(ca && { brokerTls: { ca } }) };
+    writeFileSync(configFile, JSON.stringify({ central }, null, 2));
+    this.program = new Program([holdfast, 'central', '--config', configFile], join(folder, `${name}.log`));
+  }
+
+  /** Starts the process and waits until it answers. */
+  async start(): Promise<void> {
+    this.program.begin();
+    await until(
+      async () => (await this.health()).ok === true,
+      () => `the centre runs\n${this.program.tail}`,
+    );
+  }
+
+  /** Waits until some queue is read by this copy. */
+  async reads(withinMs = 30_000): Promise<void> {
+    await until(
+      async () => Object.values((await this.health()).broker?.queues ?? {}).includes('reading'),
+      () => `the centre reads\n${this.program.tail}`,
+      withinMs,
+    );
+  }
+
+  kill(): Promise<void> {
+    return this.program.kill();
+  }
+
+  stop(): Promise<void> {
+    return this.program.stop();
+  }
+
+  async health(): Promise<{ ok: boolean; broker?: { queues: Record<string, string> } }> {
+    const response = await fetch(`http://127.0.0.1:${this.port}/healthz`, { signal: AbortSignal.timeout(5000) });
+    return (await response.json()) as { ok: boolean };
+  }
+}
