@@ -2,8 +2,7 @@ import type { Alarms } from './alarms.ts';
 import type { GatewayConfig } from './config/index.ts';
 import type { Health } from './http/index.ts';
 import { laneNames, type Spool } from './spool/index.ts';
-import type { Forwarder } from './uplink/forwarder.ts';
-import type { UplinkTransport } from './uplink/transport.ts';
+import type { Forwarder, UplinkTransport } from './uplink/index.ts';
 
 /**
  * The state of the box: ok as long as it can accept and keep reports, whatever the uplink does; `degraded` when

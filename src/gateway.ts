@@ -19,10 +19,7 @@ import { type Clock, ClockTrust, type FileSystem, type Logger, nodeFileSystem, S
 import { createChannels, defaultTexts, ReplyWriter, replaceTexts, validateReport } from './protocols/machines/index.ts';
 import { administer, type FolderLock, type LogName, laneNames, lockFolder, Spool } from './spool/index.ts';
 import { spoolOptions } from './spool-options.ts';
-import { createAmqpTransport } from './uplink/amqp.ts';
-import { Forwarder } from './uplink/forwarder.ts';
-import { createMqttTransport } from './uplink/mqtt.ts';
-import type { UplinkTransport } from './uplink/transport.ts';
+import { createAmqpTransport, createMqttTransport, Forwarder, type UplinkTransport } from './uplink/index.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;

@@ -8,10 +8,8 @@
  */
 import amqp, { type ChannelModel } from 'amqplib';
 import { describeError, HoldfastError } from '../errors.ts';
-import { channelQueueArguments, type QueueType, replyQueueArguments } from '../protocols/machines/queues.ts';
-import { Topology } from '../uplink/amqp-topology.ts';
-import { Backoff } from '../uplink/backoff.ts';
-import { parseBrokerUrl, socketOptions, type TlsFiles } from '../uplink/broker-socket.ts';
+import { channelQueueArguments, type QueueType, replyQueueArguments } from '../protocols/machines/index.ts';
+import { Backoff, parseBrokerUrl, socketOptions, type TlsFiles, Topology } from '../uplink/index.ts';
 import { Pauses } from './pauses.ts';
 import { QueueReader, type ReaderOptions, type ReaderState } from './queue-reader.ts';
 import type { Source } from './sources.ts';

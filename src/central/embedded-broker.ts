@@ -12,7 +12,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { Aedes, type AuthenticateError, type AuthorizePublishHandler, type Client } from 'aedes';
 import { HoldfastError, isHoldfastError } from '../errors.ts';
 import type { Clock, Logger } from '../platform/index.ts';
-import { Backoff } from '../uplink/backoff.ts';
+import { Backoff } from '../uplink/index.ts';
 import { Batcher } from './batcher.ts';
 import type { Answer, Arrival, Ingest } from './ingest.ts';
 import type { CentralCounters } from './metrics.ts';

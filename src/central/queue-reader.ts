@@ -12,9 +12,8 @@
 import type { Channel, ChannelModel, ConsumeMessage, Message } from 'amqplib';
 import { describeError, isHoldfastError } from '../errors.ts';
 import type { Clock, Logger } from '../platform/index.ts';
-import { type QueueArguments, replyQueueArguments } from '../protocols/machines/queues.ts';
-import { replyCode, type Topology } from '../uplink/amqp-topology.ts';
-import { Backoff } from '../uplink/backoff.ts';
+import { type QueueArguments, replyQueueArguments } from '../protocols/machines/index.ts';
+import { Backoff, replyCode, type Topology } from '../uplink/index.ts';
 import { Batcher } from './batcher.ts';
 import type { Answer, Arrival, Ingest } from './ingest.ts';
 import type { CentralCounters } from './metrics.ts';

@@ -4,6 +4,7 @@ import type { Command } from './command.ts';
 export const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   gateway: () => import('./gateway.ts'),
   central: () => import('./central.ts'),
+  demo: () => import('./demo.ts'),
   simulate: () => import('./simulate.ts'),
   'check-config': () => import('./check-config.ts'),
   spool: () => import('./spool.ts'),

@@ -39,7 +39,7 @@ const chances = { initializationFails: 0.03, error: 0.02, pause: 0.02, leave: 0.
 export function* life(options: LifeOptions): Generator<Step, never> {
   const { random, minutesAgo } = options;
   // A hall of machines is not switched on in the same instant.
-  let afterSeconds = between(random, 0, 20, 1);
+  let afterSeconds = between(random, 0, 60, 1);
   for (;;) {
     yield process(afterSeconds, { state: 'started', startedAt: minutesAgo(0) });
     afterSeconds = between(random, 60, 300);
@@ -56,7 +56,7 @@ export function* life(options: LifeOptions): Generator<Step, never> {
 
 function* job({ random, layers, minutesAgo }: LifeOptions): Generator<Step, void> {
   yield process(between(random, 5, 60), { state: 'printStarted' });
-  const preheatMinutes = between(random, 10, 20);
+  const preheatMinutes = between(random, 3, 10);
   yield process(1, { state: 'preheating', preheatMinutes, preheatCelsius: between(random, 120, 180) });
   const actualMinutes = between(random, preheatMinutes * 0.8, preheatMinutes * 1.1, 1);
   yield process(actualMinutes * 60, { state: 'preheated', preheatMinutes: actualMinutes });

@@ -18,9 +18,9 @@ export interface Report {
 const channelOf = new Map(builtInChannels.map((channel) => [channel.kind, channel]));
 
 /**
- * Writes what happens to a machine as reports. No two of one machine are the same bytes: times have whole seconds, and a
- * report that would be said twice within one gets the next second instead (the gateway takes the same bytes for a
- * repeat, as it should). A wall clock that is set back does not turn the reports' times back.
+ * Writes what happens to a machine as reports. No two that one writer makes are the same bytes, because a gateway takes
+ * the same bytes for a repeat: times have whole seconds, and what would be said twice within one gets the next second
+ * instead. So a machine that lives without pauses runs ahead of the clock, and its times are never set back.
  */
 export class ReportWriter {
   readonly #identity: Identity;

@@ -10,7 +10,7 @@ import { crc32c } from './crc32c.ts';
 import { refuseNewerVersion, segmentVersion } from './segment.ts';
 
 const slotBytes = 32 * 1024;
-const fixedBytes = 88;
+const fixedBytes = 96;
 const magic = Buffer.from('HOLDCURS');
 
 /** More ranges than this are not kept on disk: reports beyond them are sent again after a restart. */
@@ -38,6 +38,8 @@ export interface CursorState {
   readonly reconciled: number;
   /** No sequence below this one is free. */
   readonly nextSequence: number;
+  /** Records moved in from other logs, ever, as far as they are counted here. */
+  readonly movedIn: number;
 }
 
 /** Reads and writes the cursor of one log. */
@@ -171,6 +173,7 @@ export class CursorFile {
         },
         reconciled: readU48(data, 72),
         nextSequence: readU48(data, 80),
+        movedIn: readU48(data, 88),
         bounds,
       },
     };
@@ -192,6 +195,7 @@ function encode(state: CursorState, generation: number): Buffer {
     state.outcomes.corrupt,
     state.reconciled,
     state.nextSequence,
+    state.movedIn,
   ];
   for (const [index, value] of numbers.entries()) writeU48(data, 24 + index * 8, value);
   for (const [index, bound] of state.bounds.entries()) writeU48(data, fixedBytes + index * 6, bound);

@@ -388,6 +388,7 @@ export class Log {
       outcomes,
       reconciled: Math.min(this.#reconciled, this.#writer.nextOrdinal),
       nextSequence: this.#host.nextSequence(),
+      movedIn: this.#writer.movedIn,
     });
     this.#changed = false;
   }
@@ -402,12 +403,7 @@ export class Log {
   async #provideSegment(): Promise<SegmentFile> {
     if (this.hasUnreconciled) await this.#host.settleMoves();
     this.#release();
-    let index = this.#findRoom();
-    if (index === undefined) {
-      // Nothing that is on its way to another log may be given up meanwhile.
-      await this.#moved;
-      index = await this.#makeRoom();
-    }
+    const index = this.#findRoom() ?? (await this.#makeRoom());
     const free = this.#free.splice(index, 1)[0];
     if (free === undefined) {
       this.#checkFreeBytes();
@@ -452,6 +448,8 @@ export class Log {
       const index = this.#findRoom();
       if (index !== undefined) return index;
       if (this.#free.length > 0) await this.#removeFree(this.#free.length);
+      // Nothing may be given up while it is on its way to another log.
+      else if (this.#moved !== undefined) await this.#moved;
       else this.#evict();
     }
   }

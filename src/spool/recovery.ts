@@ -167,7 +167,8 @@ export function recoverLog(options: {
     nextSequence,
     lastEpoch: Math.max(0, options.knownEpoch, ...found.map((candidate) => candidate.header.epoch)),
     previous,
-    movedIn,
+    // All segments may be gone once all is done.
+    movedIn: Math.max(movedIn, cursor?.movedIn ?? 0),
     nextSlot: names.length === 0 ? 1 : Number.parseInt(names.at(-1)!, 10) + 1,
     losses,
     unsynced,

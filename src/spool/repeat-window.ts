@@ -17,6 +17,10 @@ const headerBytes = 4096;
 const entryBytes = 48;
 const magic = Buffer.from('HOLDREPT');
 const flushEntries = 1024;
+/** More than these do not wait in memory for a disk that takes nothing. */
+const maxUnwritten = 16 * flushEntries;
+/** Entries that are read and written at a time. */
+const chunkEntries = 4096;
 
 export class RepeatWindow {
   readonly #fileSystem: FileSystem;
@@ -34,10 +38,15 @@ export class RepeatWindow {
   readonly #time: Uint32Array;
   readonly #heads: Int32Array;
   readonly #links: Int32Array;
-  /** Slot of the next entry; slots before it, back to `#flushed`, are not in the file yet. */
+  /** 1 for a slot that holds an entry. */
+  readonly #present: Uint8Array;
+  /** Slot of the next entry, and how often the ring has been gone round (16 bits): so that a start finds the place. */
   #next = 0;
-  #used = 0;
-  readonly #unwritten: { slot: number; entry: Buffer }[] = [];
+  #lap = 0;
+  /** Entries that are not in the file yet, by slot, oldest first. */
+  readonly #unwritten = new Map<number, Buffer>();
+  /** A sync has failed: the device may hold less of the file than it shows. */
+  #isSuspect = false;
   /** Reports forgotten before their time, for want of room. */
   forgottenEarly = 0;
 
@@ -61,27 +70,28 @@ export class RepeatWindow {
     this.#time = new Uint32Array(options.capacity);
     this.#heads = new Int32Array(options.capacity);
     this.#links = new Int32Array(options.capacity);
+    this.#present = new Uint8Array(options.capacity);
   }
 
   /** Reads what is remembered; returns the latest window time found, in ms. A damaged file is begun anew. */
   open(): number {
     const path = join(this.#folder, 'repeats');
+    const header = Buffer.alloc(headerBytes);
     if (this.#fileSystem.exists(path)) {
       this.#file = this.#fileSystem.open(path, 'write');
-    } else {
-      this.#file = this.#fileSystem.create(path);
-      this.#isNew = true;
+      this.#file.read(header, 0);
+      if (this.#isHeader(header)) {
+        this.#key = Buffer.from(header.subarray(16, 48));
+        // It may stand in the page cache only.
+        this.#file.write(header, 0);
+        return this.#load();
+      }
+      // Entries of another key would never be found, and only stand in the way.
+      this.#file.close();
+      this.#fileSystem.remove(path);
     }
-    const header = Buffer.alloc(headerBytes);
-    this.#file.read(header, 0);
-    const isValid =
-      header.compare(magic, 0, 8, 0, 8) === 0 &&
-      crc32c(header, 12, 64) === readU32(header, 8) &&
-      readU32(header, 12) === this.#capacity;
-    if (isValid) {
-      this.#key = Buffer.from(header.subarray(16, 48));
-      return this.#load();
-    }
+    this.#file = this.#fileSystem.create(path);
+    this.#isNew = true;
     this.#key = randomBytes(32);
     header.fill(0);
     magic.copy(header);
@@ -90,6 +100,14 @@ export class RepeatWindow {
     writeU32(header, 8, crc32c(header, 12, 64));
     this.#file.write(header, 0);
     return 0;
+  }
+
+  #isHeader(header: Buffer): boolean {
+    return (
+      header.compare(magic, 0, 8, 0, 8) === 0 &&
+      crc32c(header, 12, 64) === readU32(header, 8) &&
+      readU32(header, 12) === this.#capacity
+    );
   }
 
   /** The keyed SHA-256 of a report. */
@@ -108,47 +126,50 @@ export class RepeatWindow {
 
   /** The sequence of the same report, when it was accepted within the window. */
   find(digest: Buffer): number | undefined {
-    const low = readU32(digest, 0);
-    const high = readU32(digest, 4);
-    const oldest = this.#oldest();
-    for (let link = this.#heads[low % this.#capacity]!; link !== 0; link = this.#links[link - 1]!) {
-      const slot = link - 1;
-      if (this.#low[slot] !== low || this.#high[slot] !== high || this.#time[slot]! < oldest) continue;
-      const entry = this.#read(slot);
-      if (entry !== undefined && entry.compare(digest, 0, 32, 0, 32) === 0) return readU48(entry, 32);
-    }
-    return undefined;
+    const entry = this.#find(digest)?.entry;
+    return entry && readU48(entry, 32);
   }
 
   /** Remembers a report that is on disk; `atMs` in window time. */
   remember(digest: Buffer, sequence: number, atMs = this.#nowMs()): void {
     const slot = this.#next;
-    if (this.#used === this.#capacity) {
+    if (this.#present[slot] === 1) {
       if (this.#time[slot]! >= this.#oldest()) this.forgottenEarly++;
       this.#unlink(slot);
-    } else this.#used++;
-    this.#next = (slot + 1) % this.#capacity;
-    this.#link(slot, readU32(digest, 0), readU32(digest, 4), Math.floor(atMs / 100));
+    }
     const entry = Buffer.allocUnsafe(entryBytes);
+    const time = Math.floor(Math.max(0, atMs) / 100);
     digest.copy(entry, 0, 0, 32);
     writeU48(entry, 32, sequence);
-    writeU48(entry, 38, Math.max(0, atMs));
+    writeU32(entry, 38, time);
+    entry.writeUInt16LE(this.#lap, 42);
     writeU32(entry, 44, crc32c(entry, 0, 44));
-    this.#unwritten.push({ slot, entry });
-    if (this.#unwritten.length % flushEntries !== 0) return;
-    try {
-      this.#flush();
-    } catch {
-      // They stay in memory, and the next sync says that they are not safe.
+    this.#link(slot, entry);
+    this.#next = slot + 1;
+    if (this.#next === this.#capacity) {
+      this.#next = 0;
+      this.#lap = (this.#lap + 1) & 0xffff;
     }
+    this.#write(slot, entry);
+  }
+
+  /** The same for a report found in the segments at start: the file may have it, though perhaps not on the device. */
+  recover(digest: Buffer, sequence: number, atMs: number): void {
+    const known = this.#find(digest);
+    if (known === undefined) this.remember(digest, sequence, atMs);
+    else this.#write(known.slot, known.entry);
   }
 
   /** Resolves when everything remembered is on the device. */
   async sync(): Promise<void> {
+    const file = this.#file!;
     this.#flush();
-    await this.#file!.sync();
+    if (this.#isSuspect) this.#writeAgain(file);
+    this.#isSuspect = true;
+    await file.sync();
     if (this.#isNew) await this.#fileSystem.syncFolder(this.#folder);
     this.#isNew = false;
+    this.#isSuspect = false;
   }
 
   close(): void {
@@ -160,65 +181,110 @@ export class RepeatWindow {
     return Math.floor(Math.max(0, this.#nowMs() - this.#windowMs) / 100);
   }
 
+  #find(digest: Buffer): { slot: number; entry: Buffer } | undefined {
+    const low = readU32(digest, 0);
+    const high = readU32(digest, 4);
+    const oldest = this.#oldest();
+    for (let link = this.#heads[low % this.#capacity]!; link !== 0; link = this.#links[link - 1]!) {
+      const slot = link - 1;
+      if (this.#low[slot] !== low || this.#high[slot] !== high || this.#time[slot]! < oldest) continue;
+      const entry = this.#read(slot);
+      if (entry !== undefined && entry.compare(digest, 0, 32, 0, 32) === 0) return { slot, entry };
+    }
+    return undefined;
+  }
+
+  #write(slot: number, entry: Buffer): void {
+    this.#unwritten.delete(slot);
+    this.#unwritten.set(slot, entry);
+    if (this.#unwritten.size % flushEntries !== 0) return;
+    try {
+      this.#flush();
+    } catch {
+      // They wait in memory, and the next sync says that they are not safe.
+      if (this.#unwritten.size < maxUnwritten) return;
+      for (const oldest of [...this.#unwritten.keys()].slice(0, flushEntries)) {
+        this.#unwritten.delete(oldest);
+        this.#unlink(oldest);
+        this.forgottenEarly++;
+      }
+    }
+  }
+
   #flush(): void {
-    const entries = this.#unwritten;
-    let done = 0;
-    while (done < entries.length) {
-      const first = entries[done]!.slot;
+    const slots = [...this.#unwritten.keys()];
+    for (let done = 0; done < slots.length; ) {
+      const first = slots[done]!;
       let count = 1;
-      while (entries[done + count]?.slot === first + count) count++;
-      const run = entries.slice(done, done + count).map(({ entry }) => entry);
+      while (slots[done + count] === first + count) count++;
+      const run = slots.slice(done, done + count).map((slot) => this.#unwritten.get(slot)!);
       this.#file!.write(Buffer.concat(run), headerBytes + first * entryBytes);
       done += count;
     }
-    entries.length = 0;
+    this.#unwritten.clear();
+  }
+
+  /** After a failed sync Linux says nothing more of what it dropped: all that can be read is written over itself. */
+  #writeAgain(file: OpenFile): void {
+    const chunk = Buffer.alloc(entryBytes * chunkEntries);
+    for (let at = 0; ; at += chunk.length) {
+      const count = file.read(chunk, at);
+      if (count > 0) file.write(chunk.subarray(0, count), at);
+      if (count < chunk.length) return;
+    }
   }
 
   #read(slot: number): Buffer | undefined {
-    const unwritten = this.#unwritten.findLast((candidate) => candidate.slot === slot);
-    if (unwritten) return unwritten.entry;
-    const entry = Buffer.alloc(entryBytes);
-    const count = this.#file!.read(entry, headerBytes + slot * entryBytes);
-    return count === entryBytes && crc32c(entry, 0, 44) === readU32(entry, 44) ? entry : undefined;
+    const unwritten = this.#unwritten.get(slot);
+    if (unwritten) return unwritten;
+    try {
+      const entry = Buffer.alloc(entryBytes);
+      const count = this.#file!.read(entry, headerBytes + slot * entryBytes);
+      return count === entryBytes && crc32c(entry, 0, 44) === readU32(entry, 44) ? entry : undefined;
+    } catch {
+      // What cannot be compared does not count as a repeat: better twice than never.
+      return undefined;
+    }
   }
 
   #load(): number {
-    const chunk = Buffer.alloc(entryBytes * 4096);
-    let newest = -1;
-    let newestMs = 0;
-    for (let base = 0; base < this.#capacity; base += 4096) {
+    const chunk = Buffer.alloc(entryBytes * chunkEntries);
+    let last: { slot: number; lap: number } | undefined;
+    let newest = 0;
+    for (let base = 0; base < this.#capacity; base += chunkEntries) {
       const count = Math.floor(this.#file!.read(chunk, headerBytes + base * entryBytes) / entryBytes);
       for (let index = 0; index < Math.min(count, this.#capacity - base); index++) {
-        const at = index * entryBytes;
-        if (crc32c(chunk, at, at + 44) !== readU32(chunk, at + 44)) continue;
-        const sequence = readU48(chunk, at + 32);
-        if (sequence === 0) continue;
-        const atMs = readU48(chunk, at + 38);
-        newestMs = Math.max(newestMs, atMs);
+        const entry = chunk.subarray(index * entryBytes, (index + 1) * entryBytes);
+        if (crc32c(entry, 0, 44) !== readU32(entry, 44)) continue;
+        newest = Math.max(newest, readU32(entry, 38));
         const slot = base + index;
-        this.#link(slot, readU32(chunk, at), readU32(chunk, at + 4), Math.floor(atMs / 100));
-        if (sequence > newest) {
-          newest = sequence;
-          this.#next = (slot + 1) % this.#capacity;
-        }
-        this.#used = Math.max(this.#used, slot + 1);
+        this.#link(slot, entry);
+        // The newest lap stands at the beginning of the ring, perhaps with holes; its last entry is the newest.
+        const lap = entry.readUInt16LE(42);
+        if (last === undefined || ((lap - last.lap) & 0xffff) < 0x8000) last = { slot, lap };
       }
-      if (count < 4096) break;
+      if (count < chunkEntries) break;
     }
-    if (newest === -1) this.#used = 0;
-    return newestMs;
+    if (last !== undefined) {
+      this.#next = (last.slot + 1) % this.#capacity;
+      this.#lap = (last.lap + (this.#next === 0 ? 1 : 0)) & 0xffff;
+    }
+    return newest * 100;
   }
 
-  #link(slot: number, low: number, high: number, time: number): void {
+  #link(slot: number, entry: Buffer): void {
+    const low = readU32(entry, 0);
     this.#low[slot] = low;
-    this.#high[slot] = high;
-    this.#time[slot] = time;
+    this.#high[slot] = readU32(entry, 4);
+    this.#time[slot] = readU32(entry, 38);
+    this.#present[slot] = 1;
     const bucket = low % this.#capacity;
     this.#links[slot] = this.#heads[bucket]!;
     this.#heads[bucket] = slot + 1;
   }
 
   #unlink(slot: number): void {
+    this.#present[slot] = 0;
     const bucket = this.#low[slot]! % this.#capacity;
     let link = this.#heads[bucket]!;
     if (link === slot + 1) {

@@ -395,9 +395,7 @@ export class Spool {
     const age = isKnown ? Math.max(0, wallMs - record.wallMs) : 0;
     if (age > this.#options.repeatWindow.durationMs) return;
     const digest = this.repeats.digest(record.channel, record.payload);
-    if (this.repeats.find(digest) === undefined) {
-      this.repeats.remember(digest, record.sequence, Math.max(0, this.#windowMs() - age));
-    }
+    this.repeats.recover(digest, record.sequence, Math.max(0, this.#windowMs() - age));
   }
 
   /** The names of this folder and of all above it, as far as they may be read, are on the device. */

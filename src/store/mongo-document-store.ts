@@ -33,9 +33,16 @@ export interface MongoOptions {
   readonly answerWithinMs?: number;
 }
 
+/**
+ * FerretDB 1 works on a hundred documents at a time, and goes on with the next hundred of an ordered insert when one of
+ * the first was refused or a duplicate.
+ */
+const ferretInsert = 100;
+
 export class MongoDocumentStore implements DocumentStore {
   readonly #options: MongoOptions;
   #started = false;
+  #largest: number | undefined;
   /** Connected at the first question; not yet when the server is away. */
   #client: Promise<MongoClient> | undefined;
 
@@ -64,10 +71,13 @@ export class MongoDocumentStore implements DocumentStore {
     let pending = documents.map((_, index) => index);
     let looked = false;
     while (pending.length > 0) {
-      const batch = pending.map((index) => documents[index]!);
+      const batch = pending.slice(0, await this.#largestInsert()).map((index) => documents[index]!);
       const stop = await this.#insertOrdered(target, batch);
-      for (const index of pending.slice(0, stop?.place ?? pending.length)) outcomes[index] = { kind: 'inserted' };
-      if (stop === undefined) break;
+      for (const index of pending.slice(0, stop?.place ?? batch.length)) outcomes[index] = { kind: 'inserted' };
+      if (stop === undefined) {
+        pending = pending.slice(batch.length);
+        continue;
+      }
       const index = pending[stop.place]!;
       pending = pending.slice(stop.place + 1);
       if (stop.reason === undefined) {
@@ -174,6 +184,15 @@ export class MongoDocumentStore implements DocumentStore {
     } catch (error) {
       throw unreachable(error);
     }
+  }
+
+  /** How many documents may go into one ordered insert. */
+  async #largestInsert(): Promise<number> {
+    this.#largest ??= await this.#ask(async () => {
+      const server = await (await this.#database('admin', '')).command({ buildInfo: 1 });
+      return 'ferretdbVersion' in server ? ferretInsert : Number.POSITIVE_INFINITY;
+    });
+    return this.#largest;
   }
 
   async #collection({ database, collection }: CollectionName): Promise<Collection<StoredDocument>> {

@@ -1,7 +1,6 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Clock } from '../platform/index.ts';
-import { replyTopic } from '../protocols/machines/index.ts';
-import { replyQueueArguments } from '../protocols/machines/queues.ts';
+import { replyQueueArguments, replyTopic } from '../protocols/machines/index.ts';
 import type { Topology } from './amqp-topology.ts';
 import { idTakenError } from './link-errors.ts';
 import type { Receipt } from './transport.ts';

@@ -8,7 +8,7 @@ import {
   type QueueArguments,
   type QueueType,
   replyQueueArguments,
-} from '../protocols/machines/queues.ts';
+} from '../protocols/machines/index.ts';
 import { ReplyReader } from './amqp-replies.ts';
 import { replyCode, Topology } from './amqp-topology.ts';
 import type { LinkSession } from './link.ts';

@@ -1,6 +1,6 @@
 import type { Channel, ChannelModel } from 'amqplib';
 import { HoldfastError } from '../errors.ts';
-import type { QueueArguments } from '../protocols/machines/queues.ts';
+import type { QueueArguments } from '../protocols/machines/index.ts';
 
 /** What stands in a queue, as its declaration answers. */
 export interface QueueState {

@@ -11,7 +11,7 @@
 import amqp from 'amqplib';
 import type { HoldfastError } from '../errors.ts';
 import type { Clock, Logger } from '../platform/index.ts';
-import type { QueueType } from '../protocols/machines/queues.ts';
+import type { QueueType } from '../protocols/machines/index.ts';
 import { AmqpSession } from './amqp-session.ts';
 import { replyCode } from './amqp-topology.ts';
 import { type BrokerAddress, parseBrokerUrl, socketOptions, type TlsFiles } from './broker-socket.ts';

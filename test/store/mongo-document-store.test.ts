@@ -53,6 +53,22 @@ test('a refused document holds back the later ones of its series only', async ()
   await server.stop();
 });
 
+test('the order of a series is kept when a part of a large batch was there before', async () => {
+  const server = await startMongo();
+  const store = new MongoDocumentStore({ url: server.url, databasePrefix: server.databasePrefix });
+  await store.start();
+  const all = Array.from({ length: 450 }, (_, index) => item(`id-${index}`, 's'));
+  await store.insertBatch(target, all.slice(0, 30));
+  const outcomes = kinds(await store.insertBatch(target, all));
+  assert.ok(outcomes.every((kind, index) => kind === (index < 30 ? 'duplicate' : 'inserted')));
+  assert.equal(
+    (await store.find(target)).map(({ _id }) => _id),
+    all.map(({ document }) => document._id),
+  );
+  await store.stop();
+  await server.stop();
+});
+
 test('a server that is away is said so within seconds, and is found again', async () => {
   const server = await startMongo({ own: true });
   const store = new MongoDocumentStore({ url: server.url, serverSelectionMs: 500 });

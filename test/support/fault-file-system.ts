@@ -40,6 +40,8 @@ export class FaultFileSystem implements FileSystem {
   dieAt = Number.POSITIVE_INFINITY;
   /** Told after every turn of the event loop that a call waited for. */
   onTurn: (() => void) | undefined;
+  /** Told that a sync of this file has failed: what was written may be gone, even from the cache. */
+  onSyncFailed: ((path: string) => void) | undefined;
   #dead = false;
 
   constructor(random: Random, disk = new Disk()) {
@@ -202,7 +204,10 @@ export class FaultFileSystem implements FileSystem {
         try {
           this.#enter('synced', path);
         } catch (error) {
-          if (!this.#dead) file.fail(writes, this.#random);
+          if (!this.#dead) {
+            file.fail(writes, this.#random);
+            this.onSyncFailed?.(path);
+          }
           throw error;
         }
         file.persist(writes);

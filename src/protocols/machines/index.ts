@@ -8,6 +8,14 @@ export {
 export { decodeMessage, encodeMessage } from './codec.ts';
 export { cleanKey, type JsonObject, maxDepth, type ParseFault, parseBody } from './parse.ts';
 export {
+  channelQueueArguments,
+  gatewayControlQueue,
+  gatewayReceiptsQueue,
+  type QueueArguments,
+  type QueueType,
+  replyQueueArguments,
+} from './queues.ts';
+export {
   type AuthorizationReply,
   type ReceivedReply,
   ReplyWriter,

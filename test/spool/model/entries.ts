@@ -21,6 +21,8 @@ export interface Entry {
   stored: boolean;
   /** It may be gone: acknowledged or given up. */
   done: boolean;
+  /** The disk failed under the file that remembers it: it may be stored again when it is repeated. */
+  forgettable: boolean;
 }
 
 /**

@@ -3,7 +3,7 @@ import { isHoldfastError } from '../../../src/errors.ts';
 import { type LaneName, type LogName, laneNames } from '../../../src/spool/index.ts';
 import type { Random } from '../../support/random.ts';
 import { demand, type Entry, logNames, type Place } from './entries.ts';
-import { type Held, segmentBytes, type World } from './world.ts';
+import { type Held, type ReaderState, segmentBytes, type World } from './world.ts';
 
 export interface Operation {
   readonly kind: keyof typeof operations;
@@ -34,6 +34,7 @@ function makeEntry(world: World, random: Random, home: LogName, channel: string,
     sequence: undefined,
     stored: false,
     done: false,
+    forgettable: false,
   };
   world.entries.add(entry);
   return entry;
@@ -79,13 +80,21 @@ async function refuse(world: World, random: Random): Promise<void> {
   }
 }
 
+/** A reader takes one call at a time. */
 async function read(world: World, random: Random, log: LogName): Promise<void> {
   let state = world.readers.get(log);
   if (state === undefined) {
-    state = { reader: world.spool.createReader(log), last: -1 };
+    state = { reader: world.spool.createReader(log), last: -1, isReading: false };
     world.readers.set(log, state);
   }
-  const { places } = { places: world.entries.places(log) };
+  if (state.isReading) return;
+  state.isReading = true;
+  await readSome(world, random, log, state);
+  state.isReading = false;
+}
+
+async function readSome(world: World, random: Random, log: LogName, state: ReaderState): Promise<void> {
+  const places = world.entries.places(log);
   const owed = places.filter((place) => place.state === 'open').at(-1)?.index ?? -1;
   const limit = random.pick([1, 5, 40]);
   let records: Awaited<ReturnType<typeof state.reader.read>>;
@@ -98,6 +107,7 @@ async function read(world: World, random: Random, log: LogName): Promise<void> {
   try {
     for (const record of records) {
       const place = world.entries.compare(log, record);
+      place.entry.stored = true;
       demand(place.index > state.last, `${log}: the reader gave message ${place.entry.id} again`);
       const skipped = places.find((other) => other.index > state.last && other.index < place.index && isOpen(other));
       demand(skipped === undefined, `${log}: the reader passed over message ${skipped?.entry.id}`);
@@ -120,16 +130,23 @@ function isOpen(place: Place): boolean {
 
 function acknowledge(world: World, { place, record }: Held): void {
   const isNew = world.spool.acknowledge(place.log, record.ordinal);
-  if (place.state === 'issued') return;
-  demand(isNew === isOpen(place), `acknowledging message ${place.entry.id} (${place.state}) says ${isNew}`);
+  // What was read a moment ago may be on the device before its sender has been told.
+  const isOwed = isOpen(place) || place.state === 'issued';
+  demand(isNew === isOwed, `acknowledging message ${place.entry.id} (${place.state}) says ${isNew}`);
   if (!isNew) return;
   place.state = 'done';
   place.entry.done = true;
 }
 
-async function move(world: World, random: Random): Promise<void> {
-  const from = random.pick(logNames.filter((log) => log !== 'refused'));
-  const to = random.pick(['deferred', 'quarantine', 'home'] as const);
+/** Logs from which nothing is evicted: what becomes of a record that is moved from them is certain. */
+const steady: readonly LogName[] = ['alarm', 'process', 'deferred'];
+
+async function move(
+  world: World,
+  random: Random,
+  from: LogName,
+  to: 'deferred' | 'quarantine' | 'home',
+): Promise<void> {
   const chosen = world.held.filter(
     ({ place }) => place.log === from && isOpen(place) && (to === 'home' ? place.entry.home : to) !== from,
   );
@@ -159,7 +176,13 @@ async function move(world: World, random: Random): Promise<void> {
   }
   for (const { place, record, target: to } of moves) {
     place.moving = false;
-    const isMoved = spool.isDone(from, record.ordinal);
+    // Given up for room before its turn came.
+    const isEvicted = place.state === 'done';
+    const isMoved = !isEvicted && spool.isDone(from, record.ordinal);
+    if (isEvicted) {
+      to.state = 'gone';
+      continue;
+    }
     if (isMoved && failed === undefined) place.state = 'gone';
     else if (isMoved) place.state = 'done';
     // A copy that never was may yet be found when the write that failed is found.
@@ -198,7 +221,7 @@ async function some(world: World, random: Random, actions: number): Promise<void
     if (dice < 10) work.push(append(world, random, random.pick(laneNames)));
     else if (dice < 13) work.push(read(world, random, random.pick(logNames)));
     else if (dice < 14) work.push(refuse(world, random));
-    else if (dice < 15) work.push(move(world, random));
+    else if (dice < 15) work.push(move(world, random, random.pick(steady), random.pick(['deferred', 'quarantine'])));
     else if (dice < 18) {
       const held = world.held.splice(random.below(world.held.length + 1), random.between(1, 10));
       for (const one of held) acknowledge(world, one);
@@ -247,7 +270,14 @@ export const operations = {
     for (const held of world.held.filter(({ place }) => place.log === log)) acknowledge(world, held);
     world.held = world.held.filter(({ place }) => place.log !== log);
   },
-  moves: (world: World, random: Random) => world.pump(Promise.all([move(world, random), move(world, random)])),
+  moves: async (world: World, random: Random) => {
+    // Nothing is appended meanwhile, so that the order in the lanes and what is evicted is known.
+    const from = random.pick(logNames.filter((log) => log !== 'refused'));
+    const targets = (['deferred', 'quarantine', 'home'] as const).filter((log) => log !== from);
+    await world.pump(
+      Promise.all([move(world, random, from, random.pick(targets)), move(world, random, from, random.pick(targets))]),
+    );
+  },
   tick: async (world: World, random: Random) => {
     world.clock.advance(random.pick([100, 500, 2000, 30_000, 400_000]));
     await world.pump(new Promise((resolve) => setImmediate(resolve)));

@@ -1,0 +1,224 @@
+/**
+ * The demo: a gateway in a process of its own, the centre with its broker and a folder of documents, a switch in the
+ * cable between them, and three simulated printers, all on loopback.
+ *
+ * Invariants: credentials are drawn at each start and stand in no file; the folder is kept, so that the next start goes
+ * on where this one has stopped; a port is another one only where none was configured.
+ * Failure behaviour: a gateway that dies is told and started again; when it cannot be, `onFailure` is called once. A
+ * part of this process that fails ends the process, and the gateway with it.
+ */
+import { randomBytes } from 'node:crypto';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Central, createCentral } from '../central.ts';
+import type { GatewayConfig } from '../config/index.ts';
+import { type Clock, createLogger } from '../platform/index.ts';
+import { createFigures, type Figures, Site } from '../simulate/index.ts';
+import { demoConfig } from './demo-config.ts';
+import { countDocuments, type DocumentCount } from './documents.ts';
+import { GatewayKeeper } from './gateway-keeper.ts';
+import { type GatewayState, readGatewayState } from './gateway-state.ts';
+import { audit, type Ledger } from './ledger.ts';
+import { findPort } from './ports.ts';
+import { UplinkSwitch } from './uplink-switch.ts';
+
+/** What a demo is made of. */
+export interface DemoOptions {
+  readonly config: GatewayConfig;
+  /** Whether a key such as `http.port` was configured. */
+  readonly isConfigured: (group: string, ...rest: string[]) => boolean;
+  readonly folder: string;
+  readonly clock: Clock;
+  /** How many times faster than real ones the printers live. */
+  readonly speed: number;
+  /** Something worth a line has happened. */
+  readonly onEvent: (sentence: string) => void;
+  /** The demo cannot go on. */
+  readonly onFailure: (reason: string) => void;
+}
+
+/** Where everything is. */
+export interface DemoAddresses {
+  readonly http: string;
+  readonly mqtt: string;
+  readonly central: string;
+  readonly documents: string;
+  readonly logs: string;
+  /** A user for one's own reports. */
+  readonly username: string;
+  readonly password: string;
+}
+
+/** The state of everything at one instant. */
+export interface DemoState {
+  /** undefined while the gateway does not answer. */
+  readonly gateway: GatewayState | undefined;
+  /** Documents at the centre. */
+  readonly stored: number;
+  readonly isCut: boolean;
+  readonly machines: Readonly<Figures>;
+}
+
+/** How it ended. */
+export interface DemoResult {
+  readonly ledger: Ledger | undefined;
+  readonly documents: DocumentCount;
+  readonly machines: Readonly<Figures>;
+  /** What does not add up; nothing when no report was lost. */
+  readonly problems: readonly string[];
+}
+
+const host = '127.0.0.1';
+const machineCount = 3;
+const layers = 12;
+const username = 'demo';
+const graceMs = 3500;
+const secret = () => randomBytes(9).toString('base64url');
+
+export class Demo {
+  readonly #options: DemoOptions;
+  readonly #switch = new UplinkSwitch({ host, target: () => this.#central?.ports.mqtt ?? 0 });
+  #config: GatewayConfig | undefined;
+  #central: Central | undefined;
+  #gateway: GatewayKeeper | undefined;
+  #site: Site | undefined;
+  #log = -1;
+  #before: DocumentCount = { total: 0, machines: 0, twice: 0 };
+
+  constructor(options: DemoOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Starts everything; once.
+   *
+   * @throws HoldfastError `port-taken` for a configured port, `spool-locked` when another demo uses the folder.
+   */
+  async start(): Promise<DemoAddresses> {
+    const { folder, clock, speed } = this.#options;
+    const documents = join(folder, 'documents');
+    const logs = join(folder, 'logs');
+    const gatewayFolder = join(folder, 'gateway');
+    for (const each of [folder, logs, gatewayFolder]) mkdirSync(each, { recursive: true, mode: 0o700 });
+    this.#before = await countDocuments(documents);
+    this.#log = openSync(join(logs, 'gateway.log'), 'w', 0o600);
+
+    const [gatewayId, upstreamPassword, password] = [this.#options.config.gateway.id ?? 'demo', secret(), secret()];
+    await this.#switch.start();
+    const settings = {
+      host,
+      ...(await this.#findPorts()),
+      gatewayId,
+      documentFolder: documents,
+      upstreamUrl: `mqtt://${encodeURIComponent(gatewayId)}:${upstreamPassword}@${host}:${this.#switch.port}`,
+      clients: [{ username, password, serials: ['*'] }],
+    };
+    const config = demoConfig(this.#options.config, settings);
+    this.#config = config;
+    this.#central = createCentral({
+      config,
+      clock,
+      logger: createLogger(config.log.level, openSync(join(logs, 'central.log'), 'w', 0o600)),
+      embeddedBroker: { host, port: 0, gateways: [{ id: gatewayId, password: upstreamPassword }] },
+    });
+    await this.#central.start();
+    this.#gateway = new GatewayKeeper({
+      ...this.#options,
+      order: { kind: 'start', config, dataFolder: gatewayFolder },
+      logDescriptor: this.#log,
+    });
+    await this.#gateway.start();
+    const mqtt = `mqtt://${host}:${settings.mqttPort}`;
+    this.#site = new Site({
+      url: mqtt,
+      machines: machineCount,
+      serialPrefix: 'printer-',
+      username,
+      password,
+      speed,
+      layers,
+      seed: randomBytes(4).readUInt32LE(),
+      timezone: config.site.timezone,
+      clock,
+      onWrong: (sentence) => this.#options.onEvent(`wrong: ${sentence}`),
+    });
+    this.#site.start();
+    const at = (port: number) => `http://${host}:${port}`;
+    return {
+      http: at(settings.httpPort),
+      mqtt,
+      central: at(settings.centralPort),
+      documents,
+      logs,
+      username,
+      password,
+    };
+  }
+
+  /** The state now; asks the gateway. */
+  async state(): Promise<DemoState> {
+    const gateway = this.#config && (await readGatewayState(host, this.#config.http.port, this.#options.clock));
+    return {
+      gateway,
+      stored: this.#before.total + (this.#central?.counters.stored ?? 0),
+      isCut: !this.#switch.isUp,
+      machines: this.#site!.figures,
+    };
+  }
+
+  get isUplinkCut(): boolean {
+    return !this.#switch.isUp;
+  }
+
+  /** Breaks the connection between gateway and centre. */
+  cutUplink(): void {
+    this.#switch.cut();
+  }
+
+  /** Lets it come back. */
+  restoreUplink(): void {
+    this.#switch.restore();
+  }
+
+  /** Kills the gateway as a power cut would, and starts it again. Resolves when it runs. */
+  async killGateway(): Promise<void> {
+    await this.#gateway?.kill();
+  }
+
+  /** Switches the machines off; nothing new is reported from then on. */
+  async stopMachines(): Promise<void> {
+    await this.#site?.stop(graceMs);
+  }
+
+  /** Stops everything in order and looks whether a report was lost. Once. */
+  async stop(): Promise<DemoResult> {
+    await this.stopMachines();
+    const ledger = await this.#gateway?.stop();
+    await this.#central?.stop();
+    await this.#switch.stop();
+    if (this.#log >= 0) closeSync(this.#log);
+    this.#log = -1;
+    const after = await countDocuments(join(this.#options.folder, 'documents'));
+    const machines = this.#site?.figures;
+    if (machines === undefined) return { ledger, documents: after, machines: createFigures(), problems: [] };
+    const { acknowledged, wrong } = machines;
+    const problems =
+      ledger === undefined
+        ? ['the gateway did not say its totals at the end']
+        : audit({ before: this.#before, after, ledger, acknowledged, wrong });
+    return { ledger, documents: after, machines, problems };
+  }
+
+  async #findPorts(): Promise<{ httpPort: number; mqttPort: number; centralPort: number }> {
+    const { config, isConfigured } = this.#options;
+    const taken = new Set<number>();
+    const find = (port: number, ...key: [string, ...string[]]) =>
+      findPort(host, { key: key.join('.'), port, isConfigured: isConfigured(...key) }, taken);
+    return {
+      httpPort: await find(config.http.port, 'http', 'port'),
+      // The demo's machines come over MQTT, even where a configuration has switched it off.
+      mqttPort: await find(config.mqtt.port || 1883, 'mqtt', 'port'),
+      centralPort: await find(config.central.http.port, 'central', 'http', 'port'),
+    };
+  }
+}
