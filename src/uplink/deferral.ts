@@ -26,6 +26,8 @@ export class Deferral {
   /** Wall time in ms of the last report of a channel that was stored. */
   readonly #stored = new Map<string, number>();
   #moves: Promise<void> = Promise.resolve();
+  /** Reports on their way here, by machine and channel. */
+  readonly #arriving = new Map<string, number>();
   #moving = 0;
   #pauseMs: number;
   #timer: Timer | undefined;
@@ -82,9 +84,9 @@ export class Deferral {
     await Promise.race([this.#pass, this.#clock.sleep(1000)]);
   }
 
-  /** True while reports of this machine and channel wait here. */
+  /** True while reports of this machine and channel wait here, or are on their way here. */
   has(key: string): boolean {
-    return this.#counts.has(key);
+    return this.#counts.has(key) || this.#arriving.has(key);
   }
 
   /** A report of this channel was stored: the centre is able to. */
@@ -100,7 +102,7 @@ export class Deferral {
 
   /** Moves reports of one machine and channel here, in order. Rejects when the disk does not take them. */
   take(pair: Pair, flights: readonly Flight[], text: string): Promise<void> {
-    this.#moving += flights.length;
+    this.#arrive(pair.key, flights.length);
     const moved = this.#moves.then(async () => {
       for (let start = 0; start < flights.length; start += batch) {
         const records: DecodedRecord[] = [];
@@ -116,9 +118,16 @@ export class Deferral {
     this.#moves = moved.catch(() => {});
     this.#alarms.raise('report-deferred', { channel: pair.channel, serial: pair.serial, text }, pair.key);
     return moved.finally(() => {
-      this.#moving -= flights.length;
+      this.#arrive(pair.key, -flights.length);
       this.#schedule();
     });
+  }
+
+  #arrive(key: string, count: number): void {
+    this.#moving += count;
+    const total = (this.#arriving.get(key) ?? 0) + count;
+    if (total > 0) this.#arriving.set(key, total);
+    else this.#arriving.delete(key);
   }
 
   #add(key: string, count: number): void {

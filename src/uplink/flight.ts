@@ -54,19 +54,22 @@ export interface Pair {
 /** The name of a machine and channel. */
 export const pairKey = (channel: string, serial: string): string => `${channel}/${serial}`;
 
+const deferredKey = (key: string): string => `deferred ${key}`;
+
 /** All machines and channels with something under way or waiting. */
 export class Pairs {
   readonly #pairs = new Map<string, Pair>();
   /** Those with something in `waiting`. */
   readonly waiting = new Set<Pair>();
 
-  get(key: string): Pair | undefined {
-    return this.#pairs.get(key);
+  /** The pair of that key, in the lanes or in `deferred`. */
+  find(key: string): Pair | undefined {
+    return this.#pairs.get(key) ?? this.#pairs.get(deferredKey(key));
   }
 
   /** The pair of reports in the lanes, or that of those in `deferred`, which has an order of its own. */
   obtain(channel: string, serial: string, isDeferred: boolean): Pair {
-    const key = isDeferred ? `deferred ${channel}/${serial}` : pairKey(channel, serial);
+    const key = isDeferred ? deferredKey(pairKey(channel, serial)) : pairKey(channel, serial);
     let pair = this.#pairs.get(key);
     if (pair === undefined) {
       pair = { key, channel, serial, flying: [], waiting: [], opening: false, hold: undefined, quietUntilMs: 0 };

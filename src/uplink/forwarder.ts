@@ -7,62 +7,23 @@
  * is bounded; bodies are not kept in memory, a report that is sent again is read again.
  * Failure behaviour: a lost link, a silent centre, a missing queue or a refusal lose nothing: the reports stay in their
  * log and are tried again with growing pauses; each state is an alarm and stands in `state`. A report that the centre
- * will never take goes to the quarantine; one that it refuses for long goes aside (`deferred.ts`), so that one machine
+ * will never take goes to the quarantine; one that it refuses for long goes aside (`refusals.ts`), so that one machine
  * does not hold up the log.
  */
-import type { Alarms } from '../alarms.ts';
-import { describeError, type HoldfastError } from '../errors.ts';
-import type { Counters } from '../metrics.ts';
-import type { Clock, Logger, Timer } from '../platform/index.ts';
-import { type DecodedRecord, type LaneName, type LogName, laneNames, type Spool } from '../spool/index.ts';
-import { Deferral } from './deferral.ts';
-import { type Flight, type FlightOutcome, type Pair, pairKey } from './flight.ts';
+import { describeError, type ErrorCode, type HoldfastError } from '../errors.ts';
+import type { Logger, Timer } from '../platform/index.ts';
+import { type DecodedRecord, type LaneName, type LogName, laneNames } from '../spool/index.ts';
+import { Correlation } from './correlation.ts';
+import type { Flight, FlightOutcome, Pair } from './flight.ts';
 import { Flights } from './flights.ts';
+import type { ForwarderOptions, ForwarderState } from './forwarder-options.ts';
 import { LaneQueue } from './lane-queue.ts';
 import { ReceiptWindow } from './receipt-window.ts';
-import { readReceipt, type Verdict } from './receipts.ts';
+import { readReceipt } from './receipts.ts';
+import { Refusals } from './refusals.ts';
 import { Scheduler } from './scheduler.ts';
 import { Silence } from './silence.ts';
-import type { Receipt, TransportListener, UplinkTransport } from './transport.ts';
-
-export interface ForwarderOptions {
-  readonly spool: Spool;
-  readonly transport: UplinkTransport;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly alarms: Alarms;
-  readonly counters: Counters;
-  readonly gatewayId: string;
-  readonly acknowledge: 'stored' | 'broker';
-  /** Reports under way at most. */
-  readonly window: number;
-  readonly receiptTimeoutMs: number;
-  readonly weights: Readonly<Record<LaneName, number>>;
-  /** How long a machine's reports are refused before they go aside (5 min). */
-  readonly deferAfterMs?: number;
-  /** How long one stands aside, while others of its channel are stored, before it goes to the quarantine (24 h). */
-  readonly quarantineAfterMs?: number;
-  /** Pauses between tries, in ms: first and longest (1 s, 5 min). */
-  readonly pauses?: { readonly firstMs: number; readonly longestMs: number };
-  /** 设备状态 of a report's body, where its channel has one; a centre without `correlation_id` is matched by it. */
-  readonly stateOf: (channel: string, body: Uint8Array) => string | undefined;
-  /** A message of the centre for the gateway. */
-  readonly onControl?: (body: Buffer) => Promise<void>;
-}
-
-/** How the uplink stands, for /healthz. */
-export interface ForwarderState {
-  readonly underWay: number;
-  readonly window: number;
-  /** Reports that wait in memory for their machine's turn. */
-  readonly parked: number;
-  /** Machines and channels that the centre refuses at present. */
-  readonly held: number;
-  /** False: the centre sends no `correlation_id`, one report per machine and channel is under way. */
-  readonly correlates: boolean | undefined;
-  /** True while the centre does not answer at all. */
-  readonly silent: boolean;
-}
+import type { Receipt, TransportListener } from './transport.ts';
 
 /** The lane of base information (contracts/machines.md). */
 const indexedLane: LogName = 'state';
@@ -83,16 +44,16 @@ export class Forwarder implements TransportListener {
   readonly #window: ReceiptWindow;
   readonly #flights: Flights;
   readonly #silence: Silence;
-  readonly #deferral: Deferral;
+  readonly #correlation: Correlation;
+  readonly #refusals: Refusals;
   readonly #waitsFor = new Map<LaneName, Pair>();
-  readonly #pausedChannels = new Map<string, { untilMs: number; pauseMs: number }>();
+  readonly #pausedChannels = new Map<string, { untilMs: number; pauseMs: number; code: ErrorCode }>();
   readonly #firstPauseMs: number;
   readonly #longestPauseMs: number;
   #connected = false;
   #open = true;
   #draining = false;
   #stopped = false;
-  #correlates: boolean | undefined;
   #timer: Timer | undefined;
 
   constructor(options: ForwarderOptions) {
@@ -120,14 +81,26 @@ export class Forwarder implements TransportListener {
       longestPauseMs: this.#longestPauseMs,
       alarms: options.alarms,
     });
-    this.#deferral = new Deferral({
+    this.#correlation = new Correlation({
+      flights: this.#flights,
+      logger: this.#logger,
+      quietMs: options.receiptTimeoutMs,
+    });
+    this.#refusals = new Refusals({
+      host: {
+        sendAgain: (flight) => this.#sendAgain(flight),
+        settle: (flight, outcome) => this.#settle(flight, outcome),
+        pump: () => this.#pump(),
+        canSend: () => this.#canSend(),
+      },
       spool,
+      flights: this.#flights,
       clock,
       logger: this.#logger,
       alarms: options.alarms,
+      deferAfterMs: options.deferAfterMs ?? 300_000,
       quarantineAfterMs: options.quarantineAfterMs ?? 86_400_000,
-      pauses: { firstMs: this.#firstPauseMs * 10, longestMs: this.#longestPauseMs },
-      send: (record) => this.#sendDeferred(record),
+      pauses: { firstMs: this.#firstPauseMs, longestMs: this.#longestPauseMs },
     });
   }
 
@@ -139,13 +112,13 @@ export class Forwarder implements TransportListener {
       window: this.#window.size,
       parked: this.#flights.parked,
       held,
-      correlates: this.#correlates,
+      correlates: this.#correlation.isGiven,
       silent: this.#silence.isLasting,
     };
   }
 
   async start(): Promise<void> {
-    await this.#deferral.start();
+    await this.#refusals.deferral.start();
     this.#timer = this.#options.clock.every(tickMs, () => this.#tick());
     for (const lane of this.#lanes) lane.fill();
     this.#options.transport.start(this);
@@ -156,7 +129,7 @@ export class Forwarder implements TransportListener {
     this.#timer?.cancel();
     await this.#options.transport.stop();
     for (const lane of this.#lanes) lane.stop();
-    await this.#deferral.stop();
+    await this.#refusals.deferral.stop();
   }
 
   /** New reports are in this log. */
@@ -166,7 +139,7 @@ export class Forwarder implements TransportListener {
 
   /** Reports were put back among those that stand aside, to be sent again. */
   onRequeued(): void {
-    void this.#deferral.recount().then(() => this.#deferral.wake());
+    void this.#refusals.deferral.recount().then(() => this.#refusals.deferral.wake());
   }
 
   /**
@@ -199,7 +172,7 @@ export class Forwarder implements TransportListener {
       if (pair.flying.length > 0) this.#isWatched(pair);
     }
     this.#pump();
-    this.#deferral.wake();
+    this.#refusals.deferral.wake();
   }
 
   onDisconnected(error: HoldfastError): void {
@@ -221,8 +194,10 @@ export class Forwarder implements TransportListener {
   onConfirmed(messageId: string): void {
     const flight = this.#flights.get(messageId);
     if (flight === undefined) return;
-    if (this.#pausedChannels.size > 0 && this.#pausedChannels.delete(flight.pair.channel)) {
-      this.#options.alarms.clear('uplink-unroutable', flight.pair.channel);
+    const paused = this.#pausedChannels.size > 0 ? this.#pausedChannels.get(flight.pair.channel) : undefined;
+    if (paused !== undefined) {
+      this.#pausedChannels.delete(flight.pair.channel);
+      this.#options.alarms.clear(paused.code, flight.pair.channel);
     }
     if (this.#options.acknowledge === 'broker') {
       this.#settle(flight, 'delivered');
@@ -237,15 +212,15 @@ export class Forwarder implements TransportListener {
     const paused = this.#pausedChannels.get(channel);
     if (paused === undefined || paused.untilMs <= this.#now()) {
       const pauseMs = Math.min(this.#longestPauseMs, (paused?.pauseMs ?? this.#firstPauseMs / 2) * 2);
-      this.#pausedChannels.set(channel, { untilMs: this.#now() + pauseMs, pauseMs });
+      this.#pausedChannels.set(channel, { untilMs: this.#now() + pauseMs, pauseMs, code: error.code });
     }
-    this.#options.alarms.raise('uplink-unroutable', { text: error.message }, channel);
+    this.#options.alarms.raise(error.code, { text: error.message }, channel);
     this.#sendAgain(flight);
   }
 
   onReceipt(receipt: Receipt): void {
     const verdict = readReceipt(receipt.body);
-    const flight = this.#match(receipt, verdict);
+    const flight = this.#correlation.match(receipt, verdict, this.#now());
     if (flight === undefined || verdict.kind === 'unreadable') {
       this.#options.counters.receiptsUnmatched++;
       return;
@@ -253,17 +228,14 @@ export class Forwarder implements TransportListener {
     const now = this.#now();
     this.#silence.onReceipt(now, flight);
     this.#window.onReceipt();
-    if (this.#correlates === false && flight.sends > 1) {
-      flight.pair.quietUntilMs = now + this.#options.receiptTimeoutMs;
-    }
     if (verdict.kind === 'stored') {
-      this.#deferral.noteStored(flight.pair.channel);
+      this.#refusals.deferral.noteStored(flight.pair.channel);
       // A later report may have been stored before an earlier one was refused: that one is still held.
       const next = flight.pair.waiting[0];
       if (next === undefined || next.sends === 0 || next.ordinal > flight.ordinal) flight.pair.hold = undefined;
       this.#settle(flight, 'delivered');
-    } else if (verdict.kind === 'malformed') void this.#quarantine(flight, verdict.text);
-    else this.#refuse(flight, verdict.text);
+    } else if (verdict.kind === 'malformed') void this.#refusals.quarantine(flight, verdict.text);
+    else this.#refusals.refuse(flight, verdict.text);
     this.#pump();
   }
 
@@ -297,8 +269,8 @@ export class Forwarder implements TransportListener {
   }
 
   #hasRoom(lane: LaneName): boolean {
-    const limit = this.#correlates === undefined ? maxParkedAtFirst : maxParkedPerLane;
-    if (this.#flights.parkedOf(lane) >= limit || this.#deferral.moving >= maxMoving) return false;
+    const limit = this.#correlation.isGiven === undefined ? maxParkedAtFirst : maxParkedPerLane;
+    if (this.#flights.parkedOf(lane) >= limit || this.#refusals.deferral.moving >= maxMoving) return false;
     if (this.#waitsFor.size > 0 && this.#waitsFor.get(lane)?.opening) return false;
     if (lane === 'alarm') return true;
     const reserved = Math.min(maxReservedForAlarms, Math.floor(this.#window.size / 8));
@@ -310,7 +282,7 @@ export class Forwarder implements TransportListener {
     // Brought forward already, and now reached in its turn.
     if (flight === undefined || flight.place !== 'nowhere') return;
     const { pair } = flight;
-    if (this.#deferral.has(pair.key)) void this.#defer(pair, [flight]);
+    if (this.#refusals.deferral.has(pair.key)) void this.#refusals.defer(pair, [flight]);
     else if (pair.waiting.length > 0 || !this.#mayGo(pair)) {
       this.#park(flight);
       if (pair.opening && pair.waiting.length >= maxParkedWhileOpening) this.#waitsFor.set(lane, pair);
@@ -323,7 +295,7 @@ export class Forwarder implements TransportListener {
     const paused = this.#pausedChannels.get(pair.channel);
     if (paused !== undefined && paused.untilMs > now) return false;
     if (this.#options.acknowledge === 'broker') return true;
-    if (this.#correlates !== true && (pair.flying.length > 0 || pair.quietUntilMs > now)) return false;
+    if (this.#correlation.isGiven !== true && (pair.flying.length > 0 || pair.quietUntilMs > now)) return false;
     return this.#isWatched(pair);
   }
 
@@ -349,7 +321,7 @@ export class Forwarder implements TransportListener {
     if (this.#flights.parkedOf(flight.log) < maxParkedPerLane) return;
     // One machine that is refused must not hold up the lane: it goes aside before its time.
     const fullest = this.#flights.fullestHeld();
-    if (fullest !== undefined) void this.#defer(fullest, [...fullest.flying, ...fullest.waiting]);
+    if (fullest !== undefined) void this.#refusals.defer(fullest, [...fullest.flying, ...fullest.waiting]);
   }
 
   #send(flight: Flight, record: DecodedRecord): void {
@@ -371,7 +343,9 @@ export class Forwarder implements TransportListener {
       return;
     }
     if (flight.sends > 0) this.#options.counters.reportsSentAgain++;
-    flight.state = this.#correlates === true ? undefined : this.#options.stateOf(record.channel, record.payload);
+    if (this.#correlation.isGiven !== true && this.#options.acknowledge === 'stored') {
+      flight.state = this.#options.stateOf(record.channel, record.payload);
+    }
     this.#flights.takeOff(flight, this.#now());
   }
 
@@ -400,8 +374,8 @@ export class Forwarder implements TransportListener {
           continue;
         }
         if (!this.#canSend() || !this.#mayGo(flight.pair)) continue;
-        if (this.#deferral.has(flight.pair.key)) {
-          await this.#defer(flight.pair, [...flight.pair.waiting]);
+        if (this.#refusals.deferral.has(flight.pair.key)) {
+          await this.#refusals.defer(flight.pair, [...flight.pair.waiting]);
           continue;
         }
         this.#flights.takeOut(flight);
@@ -431,89 +405,6 @@ export class Forwarder implements TransportListener {
     if (this.#flights.pairs.waiting.size > 0) void this.#drain();
   }
 
-  #match(receipt: Receipt, verdict: Verdict): Flight | undefined {
-    if (receipt.messageId !== undefined) {
-      this.#correlates = true;
-      return this.#flights.get(receipt.messageId);
-    }
-    if (receipt.channel === undefined || receipt.serial === undefined || receipt.stale) return undefined;
-    const pair =
-      this.#flights.pairs.get(pairKey(receipt.channel, receipt.serial)) ??
-      this.#flights.pairs.get(`deferred ${pairKey(receipt.channel, receipt.serial)}`);
-    if (pair !== undefined && pair.quietUntilMs > 0) pair.quietUntilMs = this.#now() + this.#options.receiptTimeoutMs;
-    const [flight] = pair?.flying ?? [];
-    if (flight === undefined || pair!.flying.length > 1) return undefined;
-    if (this.#correlates !== false) {
-      this.#correlates = false;
-      this.#logger.warn({}, 'the centre sends no correlation_id: one report per machine and channel is under way');
-    }
-    const state = verdict.kind === 'unreadable' ? undefined : verdict.state;
-    return flight.state === undefined || flight.state === state ? flight : undefined;
-  }
-
-  #refuse(flight: Flight, text: string): void {
-    const { pair } = flight;
-    const now = this.#now();
-    if (flight.log === 'deferred') {
-      this.#settle(flight, 'refused');
-      return;
-    }
-    flight.onSettled?.('refused');
-    flight.onSettled = undefined;
-    const pauseMs = Math.min(this.#longestPauseMs, (pair.hold?.pauseMs ?? this.#firstPauseMs / 2) * 2);
-    pair.hold = { sinceMs: pair.hold?.sinceMs ?? now, untilMs: now + pauseMs, pauseMs, text };
-    this.#sendAgain(flight);
-    const limit = this.#options.deferAfterMs ?? 300_000;
-    if (now - pair.hold.sinceMs >= limit) void this.#defer(pair, [...pair.flying, ...pair.waiting]);
-  }
-
-  async #quarantine(flight: Flight, text: string): Promise<void> {
-    const { spool, alarms } = this.#options;
-    try {
-      const record = await spool.readAt(flight.log, flight);
-      if (record !== undefined) await spool.move(flight.log, [record], 'quarantine', text);
-      this.#settle(flight, 'quarantined');
-      const { channel, serial } = flight.pair;
-      alarms.raise('report-quarantined', { channel, serial, messageId: flight.messageId, text }, flight.pair.key);
-    } catch (error) {
-      this.#logger.error(
-        { error: describeError(error) },
-        'cannot move a refused report to the quarantine, trying again',
-      );
-      this.#refuse(flight, text);
-    }
-  }
-
-  /** Moves flights of a pair, in order, to the log of those that are refused for now. */
-  async #defer(pair: Pair, flights: readonly Flight[]): Promise<void> {
-    for (const flight of flights) this.#flights.takeOut(flight);
-    const text = pair.hold?.text ?? '';
-    try {
-      await this.#deferral.take(pair, flights, text);
-      for (const flight of flights) this.#settle(flight, 'refused');
-      pair.hold = undefined;
-      this.#flights.pairs.tidy(pair);
-    } catch (error) {
-      this.#logger.error({ error: describeError(error) }, 'cannot put refused reports aside, they stay where they are');
-      const now = this.#now();
-      pair.hold ??= { sinceMs: now, untilMs: 0, pauseMs: this.#firstPauseMs, text };
-      pair.hold.untilMs = now + this.#longestPauseMs;
-      for (const flight of flights) this.#park(flight);
-    }
-    this.#pump();
-  }
-
-  #sendDeferred(record: DecodedRecord): Promise<FlightOutcome> | undefined {
-    if (!this.#canSend()) return undefined;
-    const flight = this.#flights.of(record, 'deferred');
-    if (flight === undefined) return Promise.resolve('gone');
-    return new Promise((resolve) => {
-      flight.onSettled = resolve;
-      this.#park(flight);
-      this.#pump();
-    });
-  }
-
   #tick(): void {
     const now = this.#now();
     if (this.#options.acknowledge === 'stored' && this.#connected && !this.#options.transport.state.blocked) {
@@ -533,25 +424,22 @@ export class Forwarder implements TransportListener {
     const wasLasting = this.#silence.isLasting;
     const patience = this.#silence.judge(now, oldest);
     if (oldest === undefined || patience === 'wait') return;
-    if (patience === 'send-again') this.#sendAgain(oldest);
-    else if (patience === 'give-up') this.#refuse(oldest, 'no receipt');
-    else {
-      if (!wasLasting) this.#window.onSilence();
-      void this.#probe(oldest);
+    if (patience === 'give-up') {
+      this.#refusals.refuse(oldest, 'no receipt');
+      return;
     }
+    if (patience === 'probe' && !wasLasting) this.#window.onSilence();
+    void this.#probe(oldest);
   }
 
-  /** Sends one report again, although the window may be full, and those of its pair after it. */
+  /**
+   * Sends one report again, alone and although the window may be full: what followed it was confirmed after it, so that
+   * the centre, which knows a repeat by its id, keeps their order.
+   */
   async #probe(flight: Flight): Promise<void> {
-    const { pair } = flight;
-    const index = pair.flying.indexOf(flight);
-    if (index < 0) return;
-    const again = pair.flying.slice(index);
-    for (const each of again) {
-      const record = await this.#options.spool.readAt(each.log, each).catch(() => undefined);
-      if (record === undefined || !this.#connected || each.place !== 'air') continue;
-      this.#flights.takeOut(each);
-      this.#send(each, record);
-    }
+    const record = await this.#options.spool.readAt(flight.log, flight).catch(() => undefined);
+    if (record === undefined || !this.#connected || flight.place !== 'air') return;
+    this.#flights.takeOut(flight);
+    this.#send(flight, record);
   }
 }

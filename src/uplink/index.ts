@@ -2,7 +2,8 @@ export { createAmqpTransport } from './amqp.ts';
 export { replyCode, Topology } from './amqp-topology.ts';
 export { Backoff } from './backoff.ts';
 export { type BrokerAddress, parseBrokerUrl, socketOptions, type TlsFiles } from './broker-socket.ts';
-export { Forwarder, type ForwarderOptions, type ForwarderState } from './forwarder.ts';
+export { Forwarder } from './forwarder.ts';
+export type { ForwarderOptions, ForwarderState } from './forwarder-options.ts';
 export { createMqttTransport } from './mqtt.ts';
 export type {
   OutgoingReport,

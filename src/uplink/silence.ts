@@ -1,7 +1,7 @@
 import type { Alarms } from '../alarms.ts';
 import type { Flight } from './flight.ts';
 
-/** What to do about the oldest report under way. */
+/** What to do about the oldest report under way; `probe` because nothing at all is answered, `send-again` because it was passed over. */
 export type Patience = 'wait' | 'probe' | 'send-again' | 'give-up';
 
 /** Sendings of one report before the centre counts as silent: one, and three repeats. */

@@ -2,7 +2,7 @@ import { Alarms } from '../../src/alarms.ts';
 import { createCounters } from '../../src/metrics.ts';
 import { nodeFileSystem, silentLogger } from '../../src/platform/index.ts';
 import { type LaneName, Spool, type SpoolOptions } from '../../src/spool/index.ts';
-import { Forwarder, type ForwarderOptions } from '../../src/uplink/forwarder.ts';
+import { Forwarder, type ForwarderOptions } from '../../src/uplink/index.ts';
 import { ManualClock, settle } from './manual-clock.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
 import { temporaryFolder } from './temporary.ts';
