@@ -16,10 +16,17 @@ import { defaultHttpLimits, HttpServer } from './http/index.ts';
 import { MachineIntake } from './intake/index.ts';
 import { createCounters, Metrics } from './metrics.ts';
 import { type Clock, ClockTrust, type FileSystem, type Logger, nodeFileSystem, SiteTime } from './platform/index.ts';
-import { createChannels, defaultTexts, ReplyWriter, replaceTexts, validateReport } from './protocols/machines/index.ts';
+import {
+  authorizationChannel,
+  createChannels,
+  defaultTexts,
+  ReplyWriter,
+  replaceTexts,
+  validateReport,
+} from './protocols/machines/index.ts';
 import { administer, type FolderLock, type LogName, laneNames, lockFolder, Spool } from './spool/index.ts';
 import { spoolOptions } from './spool-options.ts';
-import { createAmqpTransport, createMqttTransport, Forwarder, type UplinkTransport } from './uplink/index.ts';
+import { createTransport, Forwarder, type UplinkTransport } from './uplink/index.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
@@ -155,7 +162,7 @@ export class Gateway {
     const watch = clock.every(watchEveryMs, () => this.#watchLanes());
     this.#stops.push(() => watch.cancel());
 
-    this.#transport = this.#createTransport([...channels.keys()]);
+    this.#transport = await this.#createTransport([...channels.keys()]);
     if (this.#transport !== undefined) {
       this.#forwarder = new Forwarder({
         spool,
@@ -296,17 +303,20 @@ export class Gateway {
     this.#stops.push(() => this.#broker!.stop());
   }
 
-  #createTransport(channels: readonly string[]): UplinkTransport | undefined {
+  async #createTransport(channels: readonly string[]): Promise<UplinkTransport | undefined> {
     const { config, clock, logger } = this.#options;
     const { url, tls, replies, queueType } = config.upstream;
     if (url === undefined) return undefined;
-    const common = { url, tls, gatewayId: this.#id, clock, logger: logger.child({ part: 'uplink' }) };
-    if (url.startsWith('mqtt')) return createMqttTransport(common);
-    return createAmqpTransport({
-      ...common,
+    return createTransport({
+      url,
+      tls,
       replies,
       queueType,
-      channels: channels.filter((name) => name !== 'device_auth'),
+      gatewayId: this.#id,
+      // Nobody declares or consumes the queue of authorization before the centre answers it.
+      channels: channels.filter((name) => name !== authorizationChannel),
+      clock,
+      logger: logger.child({ part: 'uplink' }),
     });
   }
 

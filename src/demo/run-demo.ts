@@ -31,6 +31,7 @@ export async function runDemo(options: RunOptions): Promise<number> {
       failure = reason;
     },
   });
+  print('Holdfast demo: starting a gateway, a centre and three simulated printers on this computer …');
   let addresses: Awaited<ReturnType<Demo['start']>>;
   try {
     addresses = await demo.start();
@@ -50,8 +51,9 @@ export async function runDemo(options: RunOptions): Promise<number> {
   const startedMs = clock.monotonicMs();
   const isOver = () => seconds !== undefined && clock.monotonicMs() - startedMs >= seconds * 1000;
   while (quits === 0 && failure === undefined && !isOver()) {
+    // First the pause: right after the start the uplink is only about to be there.
+    await waitFor(clock, everyMs, () => quits > 0 || failure !== undefined || isOver());
     screen.show(await demo.state());
-    await waitFor(clock, everyMs, () => quits > 0 || isOver());
   }
   screen.endLive();
   if (failure !== undefined) print(failure);

@@ -59,13 +59,12 @@ export function liveLine({ gateway, stored, isCut }: DemoState): string {
 /** What there is to see and where. */
 export function welcome({ http, mqtt, central, documents, logs, username, password }: DemoAddresses): string {
   return [
-    'Holdfast demo: three simulated printers, a gateway and a centre, all on this computer.',
     '',
     `  gateway    ${http}/healthz   ${http}/metrics   ${mqtt}`,
     `  centre     ${central}/healthz`,
     `  documents  ${documents}`,
     `  logs       ${logs}`,
-    `  your own reports: user ${username}, password ${password} (this time)`,
+    `  user       ${username}, password ${password} until the next start: for reports of your own`,
     '',
   ].join('\n');
 }
@@ -73,9 +72,7 @@ export function welcome({ http, mqtt, central, documents, logs, username, passwo
 /** How it ended, in words. */
 export function summary({ ledger, documents, machines, problems }: DemoResult): string {
   const { sent, acknowledged, repeated } = machines;
-  const lines = [
-    `The printers sent ${sent} reports; ${acknowledged} were acknowledged, ${repeated} times one was repeated.`,
-  ];
+  const lines = [`The printers sent ${sent} reports; ${acknowledged} were acknowledged, ${repeated} sent again.`];
   if (ledger !== undefined) {
     const { accepted, delivered, pending, quarantined, evicted } = ledger;
     lines.push(

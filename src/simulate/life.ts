@@ -18,10 +18,10 @@ export type Occurrence =
   | { readonly kind: 'process'; readonly content: ProcessContent }
   | { readonly kind: 'error'; readonly level: LevelName; readonly description: string };
 
-/** The next thing that happens, and how many of the machine's seconds pass before it does. */
+/** How many of the machine's seconds pass, and what happens then; to be asked when it does, because it has a time. */
 export interface Step {
   readonly afterSeconds: number;
-  readonly occurrence: Occurrence;
+  readonly occurrence: () => Occurrence;
 }
 
 /** What a life is made of. */
@@ -35,21 +35,21 @@ export interface LifeOptions {
 
 const chances = { initializationFails: 0.03, error: 0.02, pause: 0.02, leave: 0.004 };
 
-/** A life without end; asked for the next step only when that happens, because a step says what time it is. */
+/** A life without end. */
 export function* life(options: LifeOptions): Generator<Step, never> {
   const { random, minutesAgo } = options;
   // A hall of machines is not switched on in the same instant.
-  let afterSeconds = between(random, 0, 60, 1);
+  let afterSeconds = between(random, 0, 300, 1);
   for (;;) {
-    yield process(afterSeconds, { state: 'started', startedAt: minutesAgo(0) });
+    yield process(afterSeconds, () => ({ state: 'started', startedAt: minutesAgo(0) }));
     afterSeconds = between(random, 60, 300);
     if (random() < chances.initializationFails) {
-      yield process(10, { state: 'initializationFailed', poweredAt: minutesAgo(0) });
+      yield process(10, () => ({ state: 'initializationFailed', poweredAt: minutesAgo(0) }));
       yield error(1, 'fault', samples.initializationError);
       continue;
     }
-    yield process(10, { state: 'initialized', poweredAt: minutesAgo(0) });
-    yield { afterSeconds: 2, occurrence: { kind: 'base' } };
+    yield process(10, () => ({ state: 'initialized', poweredAt: minutesAgo(0) }));
+    yield { afterSeconds: 2, occurrence: () => ({ kind: 'base' }) };
     for (let jobs = between(random, 1, 4); jobs > 0; jobs--) yield* job(options);
   }
 }
@@ -72,26 +72,27 @@ function* job({ random, layers, minutesAgo }: LifeOptions): Generator<Step, void
     const spreadMinutes = between(random, 0.1, 0.3, 2);
     yield process(spreadMinutes * 60, { state: 'spread', spreadMinutes });
     const printMinutes = between(random, 0.4, 1.5, 2);
-    yield process(printMinutes * 60, {
+    const currentLayerArea = between(random, 50, 40_000, 1);
+    yield process(printMinutes * 60, () => ({
       state: 'printing',
       printStart: minutesAgo(printMinutes),
       printEnd: minutesAgo(0),
       printMinutes,
       printLayers: layers,
       currentLayer: layer,
-      currentLayerArea: between(random, 50, 40_000, 1),
+      currentLayerArea,
       currentLayerSeconds: Math.round(printMinutes * 60),
-    });
+    }));
     minutes += spreadMinutes + printMinutes;
   }
   const printMinutes = Math.round(minutes);
-  yield process(5, {
+  yield process(5, () => ({
     state: 'printed',
     printStart: minutesAgo(printMinutes),
     printEnd: minutesAgo(0),
     printMinutes,
     printLayers: layers,
-  });
+  }));
 }
 
 function* trouble(random: Random): Generator<Step, void> {
@@ -102,12 +103,12 @@ function* trouble(random: Random): Generator<Step, void> {
   yield process(between(random, 60, 600), { state: 'printResumed' });
 }
 
-const process = (afterSeconds: number, content: ProcessContent): Step => ({
+const process = (afterSeconds: number, content: ProcessContent | (() => ProcessContent)): Step => ({
   afterSeconds,
-  occurrence: { kind: 'process', content },
+  occurrence: () => ({ kind: 'process', content: typeof content === 'function' ? content() : content }),
 });
 
 const error = (afterSeconds: number, level: LevelName, description: string): Step => ({
   afterSeconds,
-  occurrence: { kind: 'error', level, description },
+  occurrence: () => ({ kind: 'error', level, description }),
 });

@@ -91,8 +91,9 @@ export class Machine {
     const { speed, layers, clock, siteTime, mayReport } = this.#options;
     const { signal } = this.#stopping;
     const minutesAgo = (minutes: number) => siteTime.format(clock.wallMs() - minutes * 60_000);
-    for (const { afterSeconds, occurrence } of life({ random: this.#random, layers, minutesAgo })) {
+    for (const { afterSeconds, occurrence: happens } of life({ random: this.#random, layers, minutesAgo })) {
       if (speed > 0) await pause(clock, (afterSeconds * 1000) / speed, signal);
+      const occurrence = happens();
       const outbox = this.#outboxes.get(this.#writer.channelOf(occurrence))!;
       const hasRoom = await outbox.room();
       if (!hasRoom || signal.aborted || !mayReport()) return;

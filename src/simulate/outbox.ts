@@ -39,7 +39,7 @@ export class Outbox {
   #attempts: Attempt[] = [];
   #waiting: (() => void)[] = [];
   #underWay = 0;
-  /** Copies whose replies may still come although the report is settled. */
+  /** Copies that were followed or outlived by another: their replies may still come, or not. */
   #extraCopies = 0;
   #quietUntilMs = 0;
 
@@ -109,12 +109,14 @@ export class Outbox {
     for (let silences = 0; silences <= maxRepeats; ) {
       await door.ready();
       if (signal.aborted) break;
-      if (copies++ > 0) figures.repeated++;
-      else figures.sent++;
+      if (copies++ === 0) figures.sent++;
+      else {
+        figures.repeated++;
+        this.#extraCopies++;
+      }
       const { outcome, reply } = await this.#attempt(report, known);
       if (outcome === 'silent') silences++;
       if (outcome !== 'answered') continue;
-      this.#extraCopies += copies - 1;
       // Replies name no report: a late one must not be taken for the answer to the next of the same state.
       if (silences > 0 || (copies > 1 && door.keepsReplies)) this.#quietUntilMs = clock.monotonicMs() + replyTimeoutMs;
       const mistake = checkReply(reply!, report);
@@ -122,7 +124,7 @@ export class Outbox {
       else this.#wrong(report, `reply ${mistake}`);
       return;
     }
-    this.#extraCopies += copies;
+    this.#extraCopies++;
     if (!signal.aborted) this.#wrong(report, `no answer to ${maxRepeats + 1} sends`);
     else if (copies > 0) figures.unanswered++;
   }

@@ -17,12 +17,12 @@ export class DamageKeeper {
   }
 
   /** Copies a damaged range; returns the path of the copy, undefined when there is no room or it cannot be read. */
-  keep(log: LogName, segment: string, damage: Damage): string | undefined {
+  keep(log: LogName, segment: string, damage: Damage & { readonly epoch: number }): string | undefined {
     let source: OpenFile | undefined;
     let copy: OpenFile | undefined;
     try {
       this.#fileSystem.makeFolder(this.#folder);
-      const name = `${log}-${basename(segment, '.segment')}-${damage.from}-${damage.to}.bin`;
+      const name = `${log}-${basename(segment, '.segment')}-${damage.epoch}-${damage.from}-${damage.to}.bin`;
       const path = join(this.#folder, name);
       if (this.#fileSystem.exists(path)) return path;
       if (this.#fileSystem.list(this.#folder).length >= maxFiles) return undefined;

@@ -21,6 +21,7 @@ export class Group {
   #place: RecordPlace | undefined;
   readonly #entries: Entry[] = [];
   #movedIn = 0;
+  #movedInEnd = 0;
 
   get count(): number {
     return this.#entries.length;
@@ -28,6 +29,11 @@ export class Group {
 
   get movedIn(): number {
     return this.#movedIn;
+  }
+
+  /** How many records there are up to the last one that was moved in. */
+  get movedInEnd(): number {
+    return this.#movedInEnd;
   }
 
   /** Bytes from the first record to the end of the last. */
@@ -42,6 +48,7 @@ export class Group {
     this.#place = place;
     this.#entries.length = 0;
     this.#movedIn = 0;
+    this.#movedInEnd = 0;
     // One burst of large reports must not keep its buffer for ever.
     if (this.#buffer.length > 16 * startBytes) this.#buffer = Buffer.allocUnsafeSlow(startBytes);
   }
@@ -57,7 +64,10 @@ export class Group {
     const place = { epoch: first.epoch, durable: first.durable, ordinal: first.ordinal + this.#entries.length };
     const length = encodeRecord(this.#buffer, this.#end, content, place);
     this.#entries.push({ at: this.#end - this.#lead, resolve, reject });
-    if (content.movedIn) this.#movedIn++;
+    if (content.movedIn) {
+      this.#movedIn++;
+      this.#movedInEnd = this.#entries.length;
+    }
     this.#end += align(length);
   }
 

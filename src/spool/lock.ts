@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../errors.ts';
 
+const sqliteBusy = 5;
+
 export interface FolderLock {
   release(): void;
 }
@@ -24,13 +26,18 @@ export function lockFolder(folder: string): FolderLock {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
+    if ((error as { errcode?: number }).errcode !== sqliteBusy) throw error;
     throw new HoldfastError(
       'spool-locked',
       `${folder} is in use by process ${readOwner(ownerPath) ?? '(unknown)'}: stop that one first, or choose another --data folder`,
       error,
     );
   }
-  writeFileSync(ownerPath, `${process.pid}\n`, { mode: 0o600 });
+  try {
+    writeFileSync(ownerPath, `${process.pid}\n`, { mode: 0o600 });
+  } catch {
+    // It only serves the message above, and a full disk must not keep the box from starting.
+  }
   return { release: () => database.close() };
 }
 

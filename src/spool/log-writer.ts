@@ -265,6 +265,7 @@ export class LogWriter {
     segment.end = end;
     segment.endOrdinal = this.#nextOrdinal;
     segment.movedIn += group.movedIn;
+    if (group.movedIn > 0) segment.movedInEnd = this.#nextOrdinal - group.count + group.movedInEnd;
     if (isFirst) this.#host.onSegmentStarted(segment);
     this.#host.onWritten(written);
   }
@@ -316,6 +317,7 @@ export class LogWriter {
         end: pageBytes,
         endOrdinal: this.#nextOrdinal,
         movedIn: 0,
+        movedInEnd: 0,
         live: true,
       },
     };
@@ -348,11 +350,8 @@ export class LogWriter {
   /** Makes the refused group unreadable if that is possible, so that it is not found after a restart. */
   #void(group: Group): void {
     if (this.#active === undefined || group.count === 0) return;
-    const { file, header } = this.#active;
     try {
-      const start = this.#startOf(group);
-      file.write(zeros.subarray(0, 64), start);
-      if (header !== undefined) file.write(zeros.subarray(0, pageBytes), 0);
+      this.#active.file.write(zeros.subarray(0, 64), this.#startOf(group));
     } catch {
       // Then it may be found; nobody was told that it is stored, and nobody that it is not there.
     }

@@ -27,14 +27,14 @@ export type Outcome = keyof Outcomes;
 /** What a log tells the spool. */
 export interface LogHost {
   nextSequence(): number;
-  /** Called before the bytes of a segment up to `epoch` are overwritten: what is known of its records must be safe. */
+  /** Called before segments up to `epoch` are overwritten or removed: what is known of their records must be safe. */
   beforeReuse(log: LogName, epoch: number): Promise<void>;
   /** Called before segments are freed that hold records whose first log may not have given them up for good. */
   settleMoves(): Promise<void>;
   /** The oldest `count` records were given up for room; all before `endOrdinal` are done now. */
   onEvicted(log: LogName, count: number, endOrdinal: number): void;
   /** A range of a segment could not be read; `count` records are lost with it. */
-  onDamage(log: LogName, path: string, damage: Damage | undefined, count: number): void;
+  onDamage(log: LogName, path: string, damage: (Damage & { epoch: number }) | undefined, count: number): void;
   onRefused(contents: readonly RecordContent[]): void;
   onWritten(log: LogName, bytes: number): void;
   /** A segment was begun: a good time to save what is kept beside the log. */
@@ -285,6 +285,15 @@ export class Log {
     return this.#writer.nextOrdinal - this.#acknowledged.cursor - this.#acknowledged.beyond;
   }
 
+  get nextOrdinal(): number {
+    return this.#writer.nextOrdinal;
+  }
+
+  /** Everything before this ordinal is done. */
+  get cursor(): number {
+    return this.#acknowledged.cursor;
+  }
+
   /** True when all that is done has room in the cursor file. */
   get isStoredWhole(): boolean {
     return this.#acknowledged.ranges <= maxStoredRanges;
@@ -296,23 +305,25 @@ export class Log {
   }
 
   /** The records that were moved in and may still be open in the log that they came from, whether done here or not. */
-  async unreconciled(): Promise<Set<number>> {
-    const sequences = new Set<number>();
+  async unreconciled(): Promise<{ sequence: number; isDone: boolean }[]> {
+    const found: { sequence: number; isDone: boolean }[] = [];
     const reader = this.#createReader(this.#reconciled, () => false);
     try {
       for (;;) {
         const records = await reader.read(1024);
-        if (records.length === 0) return sequences;
-        for (const record of records) if (record.movedIn) sequences.add(record.sequence);
+        if (records.length === 0) return found;
+        for (const { movedIn, sequence, ordinal } of records) {
+          if (movedIn) found.push({ sequence, isDone: this.#acknowledged.has(ordinal) });
+        }
       }
     } finally {
       reader.close();
     }
   }
 
-  /** The log that they came from knows, durably, that everything moved in so far is gone from it. */
-  markReconciled(): void {
-    this.#reconciled = this.#writer.nextOrdinal;
+  /** The logs that they came from know, durably, that everything moved in before `ordinal` is gone from them. */
+  markReconciled(ordinal: number): void {
+    this.#reconciled = Math.max(this.#reconciled, ordinal);
     this.#changed = true;
   }
 
@@ -485,7 +496,7 @@ export class Log {
   }
 
   #isUnreconciled(segment: Segment): boolean {
-    return segment.movedIn > 0 && segment.endOrdinal > this.#reconciled;
+    return segment.movedIn > 0 && segment.movedInEnd > this.#reconciled;
   }
 
   #freeSegment(index: number): void {
@@ -506,6 +517,7 @@ export class Log {
     const surplus = this.#free.splice(0, Math.max(0, count));
     if (surplus.length === 0) return;
     try {
+      await this.#host.beforeReuse(this.name, Math.max(...surplus.map(({ epoch }) => epoch)));
       await this.syncCursor();
       for (const { path } of surplus) this.#remove(path);
     } catch (error) {
@@ -523,7 +535,7 @@ export class Log {
   }
 
   #keepDamage(segment: Segment, damage: Damage): void {
-    this.#host.onDamage(this.name, segment.path, damage, 0);
+    this.#host.onDamage(this.name, segment.path, { ...damage, epoch: segment.header.epoch }, 0);
   }
 
   #lose(segment: Segment, from: number, to: number): void {

@@ -12,9 +12,10 @@ import type { LogName } from './types.ts';
 export class Moves {
   readonly #logs: ReadonlyMap<LogName, Log>;
   #last: Promise<void> = Promise.resolve();
-  /** Logs that gave up records, perhaps not yet durably, and logs that wait for that. */
+  /** Logs that gave up records, perhaps not yet durably. */
   readonly #sources = new Set<Log>();
-  readonly #targets = new Set<Log>();
+  /** Logs that wait for that, and the ordinal before which everything moved in has been given up. */
+  readonly #targets = new Map<Log, number>();
 
   constructor(logs: ReadonlyMap<LogName, Log>) {
     this.#logs = logs;
@@ -35,33 +36,48 @@ export class Moves {
 
   /** Resolves when the logs that records came from have given up durably all that was moved so far. */
   async settle(): Promise<void> {
-    for (const source of this.#sources) {
+    const targets = [...this.#targets];
+    for (const source of [...this.#sources]) {
       await source.syncCursor();
       if (!source.isStoredWhole) return;
     }
-    for (const target of this.#targets) target.markReconciled();
+    for (const [target, ordinal] of targets) {
+      target.markReconciled(ordinal);
+      if (this.#targets.get(target) === ordinal) this.#targets.delete(target);
+    }
+    if (this.#targets.size === 0) this.#sources.clear();
   }
 
-  /** After a start: a record that stands in two logs is given up by the one that it came from. */
+  /** After a start: of a record that stands in several logs one place is kept, and the others give it up. */
   async reconcile(): Promise<void> {
+    const keepers = new Map<number, Log>();
     for (const [name, target] of this.#logs) {
       if (name === 'refused' || !target.hasUnreconciled) continue;
-      const moved = await target.unreconciled();
-      for (const [source, log] of this.#logs) {
-        if (source === name || source === 'refused' || moved.size === 0) continue;
-        const reader = log.createReader();
-        try {
-          for (let records = await reader.read(1024); records.length > 0; records = await reader.read(1024)) {
-            for (const { sequence, ordinal } of records) if (moved.has(sequence)) log.acknowledge(ordinal, 'moved');
-          }
-        } finally {
-          reader.close();
-        }
-        this.#sources.add(log);
+      for (const { sequence, isDone } of await target.unreconciled()) {
+        // One that is done must stay: it is counted there, and would otherwise be sent again from the other place.
+        if (isDone || !keepers.has(sequence)) keepers.set(sequence, target);
       }
-      this.#targets.add(target);
-      await this.settle();
+      this.#targets.set(target, target.nextOrdinal);
     }
+    if (keepers.size > 0) {
+      for (const [name, log] of this.#logs) if (name !== 'refused') await this.#giveUp(log, keepers);
+    }
+    await this.settle();
+  }
+
+  async #giveUp(log: Log, keepers: ReadonlyMap<number, Log>): Promise<void> {
+    const reader = log.createReader();
+    try {
+      for (let records = await reader.read(1024); records.length > 0; records = await reader.read(1024)) {
+        for (const { sequence, ordinal } of records) {
+          const keeper = keepers.get(sequence);
+          if (keeper !== undefined && keeper !== log) log.acknowledge(ordinal, 'moved');
+        }
+      }
+    } finally {
+      reader.close();
+    }
+    this.#sources.add(log);
   }
 
   async #move(
@@ -75,8 +91,8 @@ export class Moves {
     const target = this.#logs.get(to)!;
     const open = records.filter((record) => !source.isDone(record.ordinal));
     if (source === target || open.length === 0) return;
-    this.#sources.add(source);
-    this.#targets.add(target);
+    // What a failed move left behind comes first: else a start could not tell which place is the newest.
+    await this.settle();
     let failed: PromiseRejectedResult | undefined;
     const ordinals = open.map(({ ordinal }) => ordinal);
     await source.whileMoving(ordinals, async () => {
@@ -84,6 +100,8 @@ export class Moves {
         open.map(async (record) => {
           const ordinal = await target.append({ ...contentOf(record), movedIn: true, reason });
           source.acknowledge(record.ordinal, 'moved');
+          this.#sources.add(source);
+          this.#targets.set(target, ordinal + 1);
           onMoved(record, ordinal);
         }),
       );

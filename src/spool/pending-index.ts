@@ -6,21 +6,22 @@ export class PendingIndex {
   readonly #limit: number;
   readonly #ordinals = new Map<string, number[]>();
   readonly #serials = new Map<number, string>();
-  #isComplete = true;
+  /** Ordinal after the last one that did not fit. */
+  #missedEnd = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** False once something did not fit: then only a walk over the log is sure. */
-  get isComplete(): boolean {
-    return this.#isComplete;
+  /** False when one that did not fit may still wait beyond `cursor`: then only a walk over the log is sure. */
+  isComplete(cursor: number): boolean {
+    return this.#missedEnd <= cursor;
   }
 
   add(serial: string, ordinal: number): void {
     if (this.#serials.has(ordinal)) return;
     if (this.#serials.size >= this.#limit) {
-      this.#isComplete = false;
+      this.#missedEnd = Math.max(this.#missedEnd, ordinal + 1);
       return;
     }
     this.#serials.set(ordinal, serial);
@@ -36,7 +37,6 @@ export class PendingIndex {
     const rest = this.#ordinals.get(serial)!.filter((other) => other !== ordinal);
     if (rest.length === 0) this.#ordinals.delete(serial);
     else this.#ordinals.set(serial, rest);
-    if (this.#serials.size === 0) this.#isComplete = true;
   }
 
   /** Everything before `ordinal` is done. */

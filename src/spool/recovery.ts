@@ -90,7 +90,9 @@ export function recoverLog(options: {
   const chain = withoutVoid(found, free);
 
   const newest = chain.at(-1);
-  const start = chain[0]?.header.firstOrdinal ?? 0;
+  const oldest = chain[0];
+  // Without a cursor all before the oldest segment counts as delivered; there is nothing before the first one ever.
+  const start = oldest === undefined || oldest.header.epoch === 1 ? 0 : oldest.header.firstOrdinal;
   const acknowledged = new Acknowledged(cursor?.cursor ?? start, cursor?.bounds);
   const outcomes: Outcomes = cursor ? { ...cursor.outcomes } : { delivered: start, evicted: 0, moved: 0, corrupt: 0 };
   const segments: Segment[] = [];
@@ -113,6 +115,7 @@ export function recoverLog(options: {
       end: isSealed ? next.header.previousEnd : pageBytes,
       endOrdinal: isSealed ? next.header.firstOrdinal : header.firstOrdinal,
       movedIn: isSealed ? next.header.movedInBefore - header.movedInBefore : 0,
+      movedInEnd: isSealed ? next.header.firstOrdinal : header.firstOrdinal,
       live: true,
     };
     nextSequence = Math.max(nextSequence, header.firstSequence);
@@ -141,13 +144,13 @@ export function recoverLog(options: {
     if (header.firstOrdinal > expected && !acknowledged.covers(expected, header.firstOrdinal)) {
       losses.push({ path, from: expected, to: header.firstOrdinal });
       const missing = acknowledged.addRange(expected, header.firstOrdinal);
-      if (cursor) outcomes.corrupt += missing;
+      if (cursor || index === 0 || candidate.rebuilt) outcomes.corrupt += missing;
       else outcomes.delivered += missing;
     }
     expected = Math.max(expected, segment.endOrdinal);
     movedIn = header.movedInBefore + segment.movedIn;
     if (segment.endOrdinal > header.firstOrdinal) previous = { epoch: header.epoch, end: segment.end };
-    const isUnreconciled = segment.movedIn > 0 && segment.endOrdinal > options.reconciled;
+    const isUnreconciled = segment.movedIn > 0 && segment.movedInEnd > options.reconciled;
     if (isUnreconciled || !acknowledged.covers(header.firstOrdinal, segment.endOrdinal)) segments.push(segment);
     else free.push({ path, bytes, epoch: header.epoch });
   });
@@ -245,7 +248,9 @@ function scan(
       if (isSealed) continue;
       segment.end = reader.position;
       segment.endOrdinal = item.record.ordinal + 1;
-      if (item.record.movedIn) segment.movedIn++;
+      if (!item.record.movedIn) continue;
+      segment.movedIn++;
+      segment.movedInEnd = segment.endOrdinal;
     }
   });
 }

@@ -106,6 +106,8 @@ export interface Segment {
   endOrdinal: number;
   /** Records of it that were moved in from another log. */
   movedIn: number;
+  /** Ordinal after the last of those, or a later one. */
+  movedInEnd: number;
   /** Size of the file. */
   bytes: number;
   /** False once it is free or gone; a reader that stands in it goes on elsewhere. */

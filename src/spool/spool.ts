@@ -224,7 +224,7 @@ export class Spool {
     const { lane, channel } = this.#options.indexed;
     const log = this.#log(lane);
     const found: DecodedRecord[] = [];
-    if (this.#index.isComplete) {
+    if (this.#index.isComplete(log.cursor)) {
       for (const ordinal of this.#index.of(serial)) {
         if (log.isDone(ordinal)) {
           this.#index.remove(ordinal);

@@ -70,7 +70,8 @@ async function measureRates(bench: Bench, { producers, raw, sqlite }: (typeof ta
     },
   });
   const filesAfter = spool.status.logs.process.bytes;
-  if (filesAfter > filesBefore) bench.note(`${producers}: the recycled spool grew by ${filesAfter - filesBefore} bytes`);
+  if (filesAfter > filesBefore)
+    bench.note(`${producers}: the recycled spool grew by ${filesAfter - filesBefore} bytes`);
   await spool.close();
   await rawFile.close();
   queue.close();
@@ -87,20 +88,24 @@ async function measureRates(bench: Bench, { producers, raw, sqlite }: (typeof ta
 }
 
 async function measureBytes(bench: Bench): Promise<void> {
-  const words = [process.execPath, new URL('device-bytes.ts', import.meta.url).pathname, ...bench.pick([], ['--quick'])];
+  const folder = temporaryFolder('holdfast-bench-');
+  const script = new URL('device-bytes.ts', import.meta.url).pathname;
+  const words = [script, '--folder', folder.path, ...bench.pick([], ['--quick'])];
+  const command = ['--mount', '--propagation', 'private', '--', process.execPath, ...words];
   // A mount of its own name space is gone with the process, and the loop device with it, however the process ends.
-  const measured = await new Program('unshare', ['--mount', '--propagation', 'private', '--', ...words])
-    .json<DeviceBytes>()
-    // Without the right to make one there is no file system of our own to look at either.
-    .catch(() => new Program(words[0]!, [...words.slice(1), '--no-mount']).json<DeviceBytes>());
+  const measured = await new Program('unshare', command).json<DeviceBytes>().catch((error: Error) => {
+    bench.note(`no file system of its own: ${error.message.split('\n').slice(0, 3).join(' ')}`);
+    return new Program(process.execPath, [...words, '--no-mount']).json<DeviceBytes>();
+  });
+  folder.remove();
   bench.note(`bytes by ${measured.method}`);
   for (const { producers, bytes } of targets) {
     const { recycled, fresh, sqlite } = measured.bytesPerByte[String(producers)]!;
     const name = `bytes on the device per byte, ${producers} at once`;
-    const besides = { unit: 'bytes/byte', beside: 'node:sqlite', theirs: [sqlite] };
-    bench.state({ name, unit: 'bytes/byte', ours: [recycled], target: { atMost: bytes } });
-    bench.compare({ ...besides, name, ours: [recycled] });
-    bench.compare({ ...besides, name: `${name}, fresh segments`, ours: [fresh] });
+    const unit = 'bytes/byte';
+    bench.state({ name, unit, ours: [recycled], target: { atMost: bytes } });
+    bench.state({ name: `${name}, fresh segments`, unit, ours: [fresh] });
+    if (sqlite !== undefined) bench.compare({ name, unit, ours: [recycled], beside: 'node:sqlite', theirs: [sqlite] });
   }
 }
 

@@ -29,10 +29,7 @@ interface Flow {
 
 await benchmark(async (bench) => {
   const seconds = bench.pick(20, 3);
-  const [far, edge] = await Promise.all([
-    startRabbit(),
-    startRabbit({ mqtt: true, plugins: ['rabbitmq_shovel'] }),
-  ]);
+  const [far, edge] = await Promise.all([startRabbit(), startRabbit({ mqtt: true, plugins: ['rabbitmq_shovel'] })]);
   const farQueue = await Queue.open(far.url, channel);
   const edgeQueue = await Queue.open(edge.url, edgeName, channel);
   const flows = { gateway: [] as Flow[], rabbit: [] as Flow[] };
@@ -66,8 +63,8 @@ await benchmark(async (bench) => {
   });
   for (const what of ['accepted', 'arrived'] as const) {
     bench.state({
-      name: `slowest second of what was ${what}, of its median`,
-      unit: '',
+      name: `slowest second of what was ${what}`,
+      unit: 'of the median second',
       ours: flows.gateway.map((flow) => Math.min(...flow[what]) / median(flow[what])),
       target: { atLeast: starved },
     });
@@ -137,4 +134,6 @@ function describe(bench: Bench, side: string, { accepted, arrived, backlog }: Fl
   bench.note(`${side}, last round, arrived in each second: ${series(arrived)}; ${round(backlog)} waited at the end`);
 }
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -29,9 +29,10 @@ export async function crashCampaign(kills: number): Promise<void> {
     machines: [...mqttMachines, ...httpMachines],
     upstream: { url: rabbit.tlsUrl, tls: { ca } },
   });
+  let load: Load | undefined;
   try {
     await Promise.all([centre.start(), box.start()]);
-    const load = new Load({
+    load = new Load({
       seed: random.fork(),
       mqttMachines,
       httpMachines,
@@ -63,6 +64,7 @@ export async function crashCampaign(kills: number): Promise<void> {
     assert.deepEqual(result.problems, [], `seed ${seed}`);
     assert.ok(result.acknowledged > kills * 5, `only ${result.acknowledged} reports were acknowledged`);
   } finally {
+    load?.kill();
     await Promise.all([box.kill(), centre.kill(), rabbit.remove(), mongo.kill()]);
   }
 }

@@ -156,6 +156,30 @@ test('a slow centre that answers now and then is not flooded with repeats', asyn
   await bench.close();
 });
 
+test('512 under way to a centre that has ten inserts a second for this gateway: no repeats', async () => {
+  const bench = await forwarderBench({ window: 512 });
+  const waiting: (typeof bench.transport.sent)[number][] = [];
+  bench.transport.onSend = (report) => {
+    bench.transport.confirm(report);
+    waiting.push(report);
+  };
+  bench.transport.connect();
+  for (let machine = 0; machine < 30; machine++) await bench.store(`m${machine}`, 20);
+  await quiet(bench);
+  let most = 0;
+  // One gateway of fifty: the centre comes by every 2.5 s and stores 25 of what is in its queue.
+  for (let round = 0; round < 60 && bench.spool.status.pending > 0; round++) {
+    await bench.clock.advanceGently(2500);
+    for (const report of waiting.splice(0, 25)) bench.transport.receipt(report);
+    await quiet(bench);
+    most = Math.max(most, bench.forwarder.state.underWay);
+  }
+  assert.ok(most > 400, `${most} under way`);
+  assert.is(bench.spool.status.pending, 0);
+  assert.is(bench.counters.reportsSentAgain, 0);
+  await bench.close();
+});
+
 test('a report that is passed over while later ones are answered is sent again', async () => {
   const bench = await forwarderBench();
   bench.transport.connect();

@@ -167,4 +167,3 @@ function getHealth(port: number): Promise<{ status: number; body: string } | und
     asked.end();
   });
 }
-

@@ -1,7 +1,6 @@
 /** What the benchmarks ran on, read when they run: a figure without its computer is worth nothing. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { availableParallelism, loadavg, release, tmpdir, totalmem } from 'node:os';
-import { realpathSync } from 'node:fs';
 
 /** One sentence for people. */
 export function describeMachine(): string {

@@ -114,7 +114,8 @@ export class Entries {
     let left = count;
     for (const place of this.#places.get(log)!) {
       if (left === 0) break;
-      if (place.state !== 'open') continue;
+      // What was moved here a moment ago may go before its mover has been told.
+      if (place.state !== 'open' && place.state !== 'issued') continue;
       place.state = 'done';
       place.entry.done = true;
       left--;

@@ -48,9 +48,9 @@ function payloadOf(random: Random): Buffer {
   return random.bytes(largest - random.below(80));
 }
 
-async function append(world: World, random: Random, lane: LaneName): Promise<void> {
-  const isTooLarge = random.chance(0.02);
-  const payload = isTooLarge ? Buffer.alloc(segmentBytes) : payloadOf(random);
+export async function append(world: World, random: Random, lane: LaneName, bytes?: number): Promise<void> {
+  const isTooLarge = bytes === undefined && random.chance(0.02);
+  const payload = isTooLarge ? Buffer.alloc(segmentBytes) : bytes ? Buffer.alloc(bytes, 'x') : payloadOf(random);
   const entry = makeEntry(world, random, lane, random.pick(channels[lane]), payload);
   const place = world.entries.place(entry, lane);
   const { spool, fileSystem } = world;
@@ -81,7 +81,7 @@ async function refuse(world: World, random: Random): Promise<void> {
 }
 
 /** A reader takes one call at a time. */
-async function read(world: World, random: Random, log: LogName): Promise<void> {
+export async function read(world: World, random: Random, log: LogName): Promise<void> {
   let state = world.readers.get(log);
   if (state === undefined) {
     state = { reader: world.spool.createReader(log), last: -1, isReading: false };
@@ -128,7 +128,7 @@ function isOpen(place: Place): boolean {
   return place.state === 'open' && !place.moving;
 }
 
-function acknowledge(world: World, { place, record }: Held): void {
+export function acknowledge(world: World, { place, record }: Held): void {
   const isNew = world.spool.acknowledge(place.log, record.ordinal);
   // What was read a moment ago may be on the device before its sender has been told.
   const isOwed = isOpen(place) || place.state === 'issued';
@@ -141,7 +141,7 @@ function acknowledge(world: World, { place, record }: Held): void {
 /** Logs from which nothing is evicted: what becomes of a record that is moved from them is certain. */
 const steady: readonly LogName[] = ['alarm', 'process', 'deferred'];
 
-async function move(
+export async function move(
   world: World,
   random: Random,
   from: LogName,

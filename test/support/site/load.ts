@@ -78,6 +78,11 @@ export class Load {
     return state;
   }
 
+  /** Ends the process at once, if it still runs. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
   /** The reports that were acknowledged, in order: `[serial, channel, n]`. */
   get journal(): [serial: string, channel: Channel, n: number][] {
     if (!existsSync(this.options.journal)) return [];

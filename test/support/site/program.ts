@@ -125,7 +125,9 @@ export async function until(
       last = error;
     }
     if (performance.now() > deadline) {
-      throw new Error(`not within ${withinMs} ms: ${typeof what === 'string' ? what : what()}`, { cause: last });
+      // uvu shows no cause.
+      const why = last === undefined ? '' : `\n${last instanceof Error ? last.message : String(last)}`;
+      throw new Error(`not within ${withinMs} ms: ${typeof what === 'string' ? what : what()}${why}`);
     }
     await sleep(20);
   }

@@ -1,0 +1,63 @@
+import { loadConfig } from '../../src/config/index.ts';
+import { Gateway } from '../../src/gateway.ts';
+import { silentLogger, systemClock } from '../../src/platform/index.ts';
+import { Site, type SiteOptions } from '../../src/simulate/index.ts';
+import { freePorts, temporaryFolder } from '../support/temporary.ts';
+
+/** A place for gateways, one after the other: its ports and its folder stay. */
+export class GatewayPlace {
+  readonly httpPort: number;
+  readonly mqttPort: number;
+  readonly folder = temporaryFolder('holdfast-gateway-');
+
+  static async find(): Promise<GatewayPlace> {
+    return new GatewayPlace(await freePorts(2));
+  }
+
+  constructor([httpPort, mqttPort]: readonly number[]) {
+    this.httpPort = httpPort!;
+    this.mqttPort = mqttPort!;
+  }
+
+  /** A gateway without an upstream, for the user `site` with the password `secret`; not started. */
+  gateway(): Gateway {
+    const { config } = loadConfig({
+      environment: {
+        HOLDFAST_HTTP_HOST: '127.0.0.1',
+        HOLDFAST_HTTP_PORT: String(this.httpPort),
+        HOLDFAST_MQTT_HOST: '127.0.0.1',
+        HOLDFAST_MQTT_PORT: String(this.mqttPort),
+        HOLDFAST_MQTT_CLIENTS: '[{username: site, password: secret, serials: ["*"]}]',
+      },
+    });
+    return new Gateway({ config, dataFolder: this.folder.path, clock: systemClock(), logger: silentLogger });
+  }
+}
+
+/** A site of three machines without pauses, and what it said was wrong. */
+export function createSite(options: Partial<SiteOptions> & Pick<SiteOptions, 'url'>): { site: Site; wrong: string[] } {
+  const wrong: string[] = [];
+  const site = new Site({
+    machines: 3,
+    serialPrefix: 'sim-',
+    username: 'site',
+    password: 'secret',
+    speed: 0,
+    layers: 4,
+    seed: 1,
+    timezone: 'Asia/Shanghai',
+    clock: systemClock(),
+    onWrong: (sentence) => wrong.push(sentence),
+    ...options,
+  });
+  return { site, wrong };
+}
+
+/** Waits until `condition` holds; fails with `what` after 15 s. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + 15_000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`not within 15 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
