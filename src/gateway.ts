@@ -147,7 +147,11 @@ export class Gateway {
     const intake = new MachineIntake({ channels, spool, clock, siteTime, counters, replies });
     const { mqtt } = config;
     const access = new Access({ clients: mqtt.clients, anonymous: mqtt.anonymous, clock });
+    // The spool wants to know it when it reckons how long the box was off.
+    const clockTrust = this.#clockTrust.start();
+    this.#stops.push(() => this.#clockTrust.stop());
     await this.#startHttp(intake, access);
+    await clockTrust;
     await spool.open();
     this.#stops.push(() => spool.close());
     for (const [reason, count] of Object.entries(spool.status.counters)) counters.reportsRefused.set(reason, count);
@@ -157,8 +161,6 @@ export class Gateway {
     if (mqtt.anonymous)
       this.#alarms.raise('mqtt-anonymous', { next: 'set mqtt.anonymous to false and list mqtt.clients' });
 
-    await this.#clockTrust.start();
-    this.#stops.push(() => this.#clockTrust.stop());
     const watch = clock.every(watchEveryMs, () => this.#watchLanes());
     this.#stops.push(() => watch.cancel());
 

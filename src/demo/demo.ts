@@ -73,7 +73,7 @@ const machineCount = 3;
 const layers = 12;
 const username = 'demo';
 const graceMs = 3500;
-const secret = () => randomBytes(9).toString('base64url');
+const secret = () => randomBytes(8).toString('hex');
 
 export class Demo {
   readonly #options: DemoOptions;

@@ -13,6 +13,8 @@ export interface Checkpoint {
   readonly clockTrusted: boolean;
   /** Per log: records in segments up to this epoch are covered by this checkpoint. */
   readonly epochs: Partial<Record<LogName, number>>;
+  /** No record had this sequence yet. */
+  readonly nextSequence: number;
   /** The last sequence of each channel and machine, keyed `channel/serial`. */
   readonly last: readonly (readonly [string, number])[];
   /** Totals of what was never accepted, by reason. */
@@ -60,6 +62,7 @@ function isCheckpoint(value: unknown): value is Checkpoint {
     typeof state.windowMs === 'number' &&
     typeof state.wallMs === 'number' &&
     typeof state.clockTrusted === 'boolean' &&
+    typeof state.nextSequence === 'number' &&
     typeof state.epochs === 'object' &&
     typeof state.counters === 'object' &&
     Array.isArray(state.last)

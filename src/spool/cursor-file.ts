@@ -10,7 +10,7 @@ import { crc32c } from './crc32c.ts';
 import { refuseNewerVersion, segmentVersion } from './segment.ts';
 
 const slotBytes = 32 * 1024;
-const fixedBytes = 96;
+const fixedBytes = 104;
 const magic = Buffer.from('HOLDCURS');
 
 /** More ranges than this are not kept on disk: reports beyond them are sent again after a restart. */
@@ -40,6 +40,8 @@ export interface CursorState {
   readonly nextSequence: number;
   /** Records moved in from other logs, ever, as far as they are counted here. */
   readonly movedIn: number;
+  /** No epoch up to this one is free. */
+  readonly lastEpoch: number;
 }
 
 /** Reads and writes the cursor of one log. */
@@ -174,6 +176,7 @@ export class CursorFile {
         reconciled: readU48(data, 72),
         nextSequence: readU48(data, 80),
         movedIn: readU48(data, 88),
+        lastEpoch: readU48(data, 96),
         bounds,
       },
     };
@@ -196,6 +199,7 @@ function encode(state: CursorState, generation: number): Buffer {
     state.reconciled,
     state.nextSequence,
     state.movedIn,
+    state.lastEpoch,
   ];
   for (const [index, value] of numbers.entries()) writeU48(data, 24 + index * 8, value);
   for (const [index, bound] of state.bounds.entries()) writeU48(data, fixedBytes + index * 6, bound);

@@ -15,6 +15,8 @@ import { encodeSegmentHeader, pageBytes, type Segment, type SegmentHeader } from
 /** Below this size of a group the file is filled with zeros ahead of it, so that the next groups need no new blocks. */
 const smallGroupBytes = 32 * 1024;
 const zeros = Buffer.alloc(256 * 1024);
+/** A group of this size goes to the device at once, and what still comes in the same turn is the next one. */
+const earlyBytes = 64 * 1024;
 const maxGroupBytes = 4 * 1024 * 1024;
 
 /** A file for the writer's next segment. */
@@ -77,6 +79,10 @@ export class LogWriter {
   #fillingContents: RecordContent[] = [];
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
+  /** True while senders that were just answered may still join the filling group. */
+  #isGathering = false;
+  /** A group that did not wait for the end of the gathering. */
+  #early: Promise<void> | undefined;
   #lastSyncMs = Number.NEGATIVE_INFINITY;
   #lastError: HoldfastError | undefined;
   #closed = false;
@@ -152,28 +158,23 @@ export class LogWriter {
    * Rejects with `spool-full`, `spool-write-failed`, `spool-record-too-large` or `spool-closed`: then it is not stored.
    */
   append(content: RecordContent): Promise<number> {
+    return new Promise((resolve, reject) => this.enqueue(content, resolve, reject));
+  }
+
+  /** The same, for whoever needs no promise of its own. */
+  enqueue(content: RecordContent, resolve: (ordinal: number) => void, reject: (error: unknown) => void): void {
     const bytes = recordBytesAtMost(content);
-    if (bytes > this.#segmentBytes - pageBytes) {
+    const most = this.#segmentBytes - pageBytes;
+    if (bytes > most || this.#closed) {
       this.#host.onRefused([content]);
-      const limit = this.#segmentBytes - pageBytes;
-      return Promise.reject(
-        new HoldfastError(
-          'spool-record-too-large',
-          `a report of ${bytes} bytes does not fit into a segment (${limit} bytes): raise spool.segmentSize`,
-        ),
-      );
+      reject(this.#closed ? new HoldfastError('spool-closed', 'the spool is stopped') : tooLarge(bytes, most));
+      return;
     }
-    if (this.#closed) {
-      this.#host.onRefused([content]);
-      return Promise.reject(new HoldfastError('spool-closed', 'the spool is stopped'));
-    }
-    return new Promise((resolve, reject) => {
-      const limit = Math.min(maxGroupBytes, this.#segmentBytes - pageBytes);
-      if (this.#waiting.length > 0 || (this.#filling.count > 0 && this.#filling.bytes + bytes > limit)) {
-        this.#waiting.push({ content, resolve, reject });
-      } else this.#fill(content, resolve, reject);
-      this.#running ??= this.#run();
-    });
+    const limit = Math.min(maxGroupBytes, most);
+    if (this.#waiting.length > 0 || (this.#filling.count > 0 && this.#filling.bytes + bytes > limit)) {
+      this.#waiting.push({ content, resolve, reject });
+    } else this.#fill(content, resolve, reject);
+    this.#running ??= this.#run();
   }
 
   /** Writes what is waiting and closes the file; appends are refused from now on. */
@@ -187,34 +188,52 @@ export class LogWriter {
     if (this.#filling.count === 0) this.#filling.reset(this.#expected.start, this.#expected);
     this.#filling.add(content, resolve, reject);
     this.#fillingContents.push(content);
+    // Enough to keep the device busy while the rest is being encoded.
+    if (this.#isGathering && this.#filling.bytes >= earlyBytes) {
+      this.#isGathering = false;
+      this.#early = this.#writeGroup();
+    }
   }
 
   async #run(): Promise<void> {
     // Whatever this turn of the event loop still appends joins the first group.
     await Promise.resolve();
-    while (this.#filling.count > 0) {
-      if (this.#syncEveryMs > 0) {
-        const pause = this.#lastSyncMs + this.#syncEveryMs - this.#clock.monotonicMs();
-        if (pause > 0 && !this.#closed) await this.#clock.sleep(pause);
-      }
-      const group = this.#filling;
-      const contents = this.#fillingContents;
-      this.#filling = this.#writing;
-      this.#filling.clear();
-      this.#writing = group;
-      this.#fillingContents = [];
-      try {
-        await this.#commit(group, contents);
-        this.#lastError = undefined;
-        group.resolveAll();
-      } catch (error) {
-        this.#fail(group, contents, error);
-      }
-      this.#refill();
+    while (this.#early !== undefined || this.#filling.count > 0) {
+      if (this.#early === undefined) await this.#pause();
+      const group = this.#early ?? this.#writeGroup();
+      this.#early = undefined;
+      await group;
       // The senders that were just answered send again within this turn: let them join the next group.
+      this.#isGathering = this.#syncEveryMs === 0;
       await new Promise((resolve) => setImmediate(resolve));
+      this.#isGathering = false;
     }
     this.#running = undefined;
+  }
+
+  /** Waits until the lane may sync again. */
+  async #pause(): Promise<void> {
+    if (this.#syncEveryMs === 0) return;
+    const pause = this.#lastSyncMs + this.#syncEveryMs - this.#clock.monotonicMs();
+    if (pause > 0 && !this.#closed) await this.#clock.sleep(pause);
+  }
+
+  /** Brings the filling group to the device and tells its senders; the next one is filled meanwhile. Never rejects. */
+  async #writeGroup(): Promise<void> {
+    const group = this.#filling;
+    const contents = this.#fillingContents;
+    this.#filling = this.#writing;
+    this.#filling.clear();
+    this.#writing = group;
+    this.#fillingContents = [];
+    try {
+      await this.#commit(group, contents);
+      this.#lastError = undefined;
+      group.resolveAll();
+    } catch (error) {
+      this.#fail(group, contents, error);
+    }
+    this.#refill();
   }
 
   #refill(): void {
@@ -367,3 +386,9 @@ export class LogWriter {
     }
   }
 }
+
+const tooLarge = (bytes: number, most: number) =>
+  new HoldfastError(
+    'spool-record-too-large',
+    `a report of ${bytes} bytes does not fit into a segment (${most} bytes): raise spool.segmentSize`,
+  );

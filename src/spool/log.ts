@@ -91,6 +91,8 @@ export class Log {
   #moving: ReadonlySet<number> = new Set();
   #moved: Promise<void> | undefined;
   #trimming: Promise<void> | undefined;
+  /** The newest epoch that may stand in a file. */
+  #reservedEpoch = 0;
 
   constructor(options: {
     name: LogName;
@@ -170,6 +172,11 @@ export class Log {
   /** Resolves with the ordinal once the record is on the device; see LogWriter.append. */
   append(content: RecordContent): Promise<number> {
     return this.#writer.append(content);
+  }
+
+  /** The same, for whoever needs no promise of its own. */
+  enqueue(content: RecordContent, resolve: (ordinal: number) => void, reject: (error: unknown) => void): void {
+    this.#writer.enqueue(content, resolve, reject);
   }
 
   /** Reads the open records in order from `ordinal`, or from the oldest one. */
@@ -400,6 +407,7 @@ export class Log {
       reconciled: Math.min(this.#reconciled, this.#writer.nextOrdinal),
       nextSequence: this.#host.nextSequence(),
       movedIn: this.#writer.movedIn,
+      lastEpoch: Math.max(this.#reservedEpoch, this.#writer.epoch),
     });
     this.#changed = false;
   }
@@ -423,6 +431,9 @@ export class Log {
     }
     try {
       await this.#host.beforeReuse(this.name, free.epoch);
+      // A first write that is torn may leave records of the new epoch behind the old header: it must not be used twice.
+      this.#reservedEpoch = this.#writer.epoch + 1;
+      this.#changed = true;
       await this.syncCursor();
       return { path: free.path, file: this.#fileSystem.open(free.path, 'write'), bytes: free.bytes, isNew: false };
     } catch (error) {

@@ -143,9 +143,7 @@ export function recoverLog(options: {
     }
     if (header.firstOrdinal > expected && !acknowledged.covers(expected, header.firstOrdinal)) {
       losses.push({ path, from: expected, to: header.firstOrdinal });
-      const missing = acknowledged.addRange(expected, header.firstOrdinal);
-      if (cursor || index === 0 || candidate.rebuilt) outcomes.corrupt += missing;
-      else outcomes.delivered += missing;
+      outcomes.corrupt += acknowledged.addRange(expected, header.firstOrdinal);
     }
     expected = Math.max(expected, segment.endOrdinal);
     movedIn = header.movedInBefore + segment.movedIn;
@@ -168,7 +166,7 @@ export function recoverLog(options: {
     outcomes,
     nextOrdinal,
     nextSequence,
-    lastEpoch: Math.max(0, options.knownEpoch, ...found.map((candidate) => candidate.header.epoch)),
+    lastEpoch: Math.max(cursor?.lastEpoch ?? 0, options.knownEpoch, ...found.map(({ header }) => header.epoch)),
     previous,
     // All segments may be gone once all is done.
     movedIn: Math.max(movedIn, cursor?.movedIn ?? 0),

@@ -16,6 +16,8 @@ import { crc32c } from './crc32c.ts';
 const headerBytes = 4096;
 const entryBytes = 48;
 const magic = Buffer.from('HOLDREPT');
+/** Reports that were under way when the checkpoint was made have sequences from before it. */
+const recoveryMargin = 20_000;
 const flushEntries = 1024;
 /** More than these do not wait in memory for a disk that takes nothing. */
 const maxUnwritten = 16 * flushEntries;
@@ -46,6 +48,8 @@ export class RepeatWindow {
   /** Entries that are not in the file yet, by slot, oldest first. */
   readonly #unwritten = new Map<number, Buffer>();
   /** A sync has failed: the device may hold less of the file than it shows. */
+  /** Sequences of the newest entries of the file, while the segments are read through. */
+  readonly #loaded = new Set<number>();
   #isSuspect = false;
   /** Reports forgotten before their time, for want of room. */
   forgottenEarly = 0;
@@ -73,8 +77,11 @@ export class RepeatWindow {
     this.#present = new Uint8Array(options.capacity);
   }
 
-  /** Reads what is remembered; returns the latest window time found, in ms. A damaged file is begun anew. */
-  open(): number {
+  /**
+   * Reads what is remembered; returns the latest window time found, in ms. A damaged file is begun anew. Reports from
+   * about `sequence` on will be given to `recover`.
+   */
+  open(sequence: number): number {
     const path = join(this.#folder, 'repeats');
     const header = Buffer.alloc(headerBytes);
     if (this.#fileSystem.exists(path)) {
@@ -82,9 +89,9 @@ export class RepeatWindow {
       this.#file.read(header, 0);
       if (this.#isHeader(header)) {
         this.#key = Buffer.from(header.subarray(16, 48));
-        // It may stand in the page cache only.
-        this.#file.write(header, 0);
-        return this.#load();
+        // What was read may stand in the page cache only, and after a failed sync it would never leave it.
+        this.#isSuspect = true;
+        return this.#load(sequence - recoveryMargin);
       }
       // Entries of another key would never be found, and only stand in the way.
       this.#file.close();
@@ -153,11 +160,16 @@ export class RepeatWindow {
     this.#write(slot, entry);
   }
 
-  /** The same for a report found in the segments at start: the file may have it, though perhaps not on the device. */
-  recover(digest: Buffer, sequence: number, atMs: number): void {
-    const known = this.#find(digest);
-    if (known === undefined) this.remember(digest, sequence, atMs);
-    else this.#write(known.slot, known.entry);
+  /** The same for a report found in the segments at start, which the file may have already. */
+  recover(report: { channel: string; payload: Uint8Array; sequence: number }, atMs: number): void {
+    if (this.#loaded.has(report.sequence)) return;
+    const digest = this.digest(report.channel, report.payload);
+    if (this.#find(digest) === undefined) this.remember(digest, report.sequence, atMs);
+  }
+
+  /** Forgets what only `recover` needs. */
+  endRecovery(): void {
+    this.#loaded.clear();
   }
 
   /** Resolves when everything remembered is on the device. */
@@ -247,7 +259,7 @@ export class RepeatWindow {
     }
   }
 
-  #load(): number {
+  #load(recoverFrom: number): number {
     const chunk = Buffer.alloc(entryBytes * chunkEntries);
     let last: { slot: number; lap: number } | undefined;
     let newest = 0;
@@ -259,6 +271,8 @@ export class RepeatWindow {
         newest = Math.max(newest, readU32(entry, 38));
         const slot = base + index;
         this.#link(slot, entry);
+        const sequence = readU48(entry, 32);
+        if (sequence >= recoverFrom) this.#loaded.add(sequence);
         // The newest lap stands at the beginning of the ring, perhaps with holes; its last entry is the newest.
         const lap = entry.readUInt16LE(42);
         if (last === undefined || ((lap - last.lap) & 0xffff) < 0x8000) last = { slot, lap };

@@ -21,10 +21,11 @@ import { Moves } from './moves.ts';
 import { PendingIndex } from './pending-index.ts';
 import type { DecodedRecord, RecordContent, RecordPosition } from './record.ts';
 import { RepeatWindow } from './repeat-window.ts';
+import { Tails } from './tails.ts';
 import { asideNames, type LaneName, type LogName, type LogOptions, laneNames, type NewReport } from './types.ts';
 
 /** Checkpoints are made after so many new segments, or when a segment is to be used again. */
-const segmentsPerCheckpoint = 8;
+const segmentsPerCheckpoint = 4;
 const saveEveryMs = 500;
 
 export interface SpoolOptions {
@@ -82,9 +83,7 @@ export class Spool {
   readonly #damage: DamageKeeper;
   readonly #index = new PendingIndex(10_000);
   readonly #boot = randomBytes(8).toString('hex');
-  /** The last sequence given to each channel and machine, and the last one that is on the device. */
-  readonly #last = new Map<string, number>();
-  readonly #lastStored = new Map<string, number>();
+  readonly #tails: Tails;
   readonly #counters: Record<string, number> = {};
   readonly repeats: RepeatWindow;
   #nextSequence = 1;
@@ -99,6 +98,7 @@ export class Spool {
 
   constructor(options: SpoolOptions) {
     this.#options = options;
+    this.#tails = new Tails(options.machines ?? 20_000);
     this.#logger = options.logger.child({ part: 'spool' });
     this.#damage = new DamageKeeper(options.fileSystem, join(options.folder, 'damaged'));
     this.repeats = new RepeatWindow({
@@ -135,8 +135,11 @@ export class Spool {
     const { fileSystem, folder, clock } = this.#options;
     fileSystem.makeFolder(folder);
     const checkpoint = readCheckpoint(fileSystem, folder);
-    this.#restoreTime(checkpoint, this.repeats.open());
-    for (const [key, sequence] of checkpoint?.last ?? []) this.#rememberStored(key, sequence);
+    this.#restoreTime(checkpoint, this.repeats.open(checkpoint?.nextSequence ?? 0));
+    for (const [key, sequence] of checkpoint?.last ?? []) {
+      const slash = key.indexOf('/');
+      this.#tails.restore(key.slice(0, slash), key.slice(slash + 1), sequence);
+    }
     Object.assign(this.#counters, checkpoint?.counters);
     const wallMs = clock.wallMs();
     for (const [name, log] of this.#logs) {
@@ -145,6 +148,7 @@ export class Spool {
       this.#nextSequence = Math.max(this.#nextSequence, next);
       if (known > 0) this.#covered[name] = known;
     }
+    this.repeats.endRecovery();
     await this.#syncFolders();
     await this.#moves.reconcile();
     this.#state = 'open';
@@ -159,27 +163,33 @@ export class Spool {
   append(lane: LaneName, report: NewReport): Promise<number> {
     if (this.#state !== 'open') return Promise.reject(new HoldfastError('spool-closed', 'the spool is not open'));
     const { clock, indexed } = this.#options;
-    const key = `${report.channel}/${report.serial}`;
-    const previous = this.#last.get(key);
+    const tail = this.#tails.obtain(report.channel, report.serial);
     const sequence = this.#nextSequence++;
-    this.#last.set(key, sequence);
-    const stored = this.#log(lane).append({
+    const content: RecordContent = {
       channel: report.channel,
       serial: report.serial,
       payload: report.payload,
       sequence,
-      previous,
+      previous: tail.last,
       boot: this.#boot,
       monotonicUs: Math.floor(clock.monotonicMs() * 1000),
       wallMs: Math.max(0, Math.floor(clock.wallMs())),
       clockTrusted: clock.isTrusted(),
       movedIn: false,
       reason: undefined,
-    });
-    return stored.then((ordinal) => {
-      this.#rememberStored(key, sequence);
-      if (lane === indexed.lane && report.channel === indexed.channel) this.#index.add(report.serial, ordinal);
-      return sequence;
+    };
+    tail.last = sequence;
+    const isIndexed = lane === indexed.lane && report.channel === indexed.channel;
+    return new Promise((resolve, reject) => {
+      this.#log(lane).enqueue(
+        content,
+        (ordinal) => {
+          tail.stored = sequence;
+          if (isIndexed) this.#index.add(report.serial, ordinal);
+          resolve(sequence);
+        },
+        reject,
+      );
     });
   }
 
@@ -344,7 +354,7 @@ export class Spool {
           this.#writtenBytes += bytes;
           events?.onStored?.(log);
         },
-        onRefused: (contents) => this.#forget(contents),
+        onRefused: (contents) => this.#tails.forget(contents),
         onEvicted: (log, count, endOrdinal) => {
           if (log === this.#options.indexed.lane) this.#index.removeBefore(endOrdinal);
           this.#logger.warn({ log, count }, 'gave up the oldest reports: the quota of the lane is used up');
@@ -363,39 +373,14 @@ export class Spool {
     });
   }
 
-  #rememberStored(key: string, sequence: number): void {
-    // Set anew, so that the one dropped below is the one that has been silent for longest.
-    this.#lastStored.delete(key);
-    this.#lastStored.set(key, sequence);
-    if ((this.#last.get(key) ?? 0) < sequence) this.#last.set(key, sequence);
-    if (this.#lastStored.size <= (this.#options.machines ?? 20_000)) return;
-    for (const oldest of this.#lastStored.keys()) {
-      this.#lastStored.delete(oldest);
-      this.#last.delete(oldest);
-      break;
-    }
-  }
-
-  /** Refused records never were: the one before them, stored or under way, is again the last of its machine. */
-  #forget(contents: readonly RecordContent[]): void {
-    for (const { channel, serial, sequence, previous, movedIn } of contents.toReversed()) {
-      const key = `${channel}/${serial}`;
-      if (movedIn || this.#last.get(key) !== sequence) continue;
-      if (previous === undefined) this.#last.delete(key);
-      else this.#last.set(key, previous);
-    }
-  }
-
   #recover(log: LogName, record: DecodedRecord, wallMs: number): void {
     if (record.movedIn || log === 'refused') return;
-    const key = `${record.channel}/${record.serial}`;
-    if (record.sequence > (this.#last.get(key) ?? 0)) this.#rememberStored(key, record.sequence);
+    this.#tails.restore(record.channel, record.serial, record.sequence);
     // Without a clock that can be trusted the age is not known: then it is remembered for longer rather than forgotten.
     const isKnown = record.clockTrusted && this.#options.clock.isTrusted();
     const age = isKnown ? Math.max(0, wallMs - record.wallMs) : 0;
     if (age > this.#options.repeatWindow.durationMs) return;
-    const digest = this.repeats.digest(record.channel, record.payload);
-    this.repeats.recover(digest, record.sequence, Math.max(0, this.#windowMs() - age));
+    this.repeats.recover(record, Math.max(0, this.#windowMs() - age));
   }
 
   /** The names of this folder and of all above it, as far as they may be read, are on the device. */
@@ -485,6 +470,7 @@ export class Spool {
   async #writeCheckpoint(): Promise<void> {
     this.#newSegments = 0;
     const { fileSystem, folder, clock } = this.#options;
+    const nextSequence = this.#nextSequence;
     const epochs: Partial<Record<LogName, number>> = {};
     for (const [name, log] of this.#logs) epochs[name] = log.settledEpoch;
     await this.repeats.sync();
@@ -493,7 +479,8 @@ export class Spool {
       wallMs: clock.wallMs(),
       clockTrusted: clock.isTrusted(),
       epochs,
-      last: [...this.#lastStored],
+      last: this.#tails.stored(),
+      nextSequence,
       counters: this.#counters,
     });
     this.#covered = epochs;

@@ -12,12 +12,12 @@ import { type Rabbit, startRabbit } from '../support/rabbitmq.ts';
 import { type Box, createBox, passwordOf } from '../support/site/box.ts';
 import { type Centre, createCentre } from '../support/site/centre.ts';
 import { reportBody } from '../support/site/machine-reports.ts';
-import { until } from '../support/site/program.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary.ts';
 
 const serial = 'sn000001';
 const channel = 'device_process_info';
-const windowSeconds = 12;
+/** Longer than the two restarts of the second test may take on a busy computer. */
+const windowSeconds = 15;
 
 let folder: TemporaryFolder;
 let rabbit: Rabbit;
@@ -100,19 +100,22 @@ test('after a kill -9 and after a clean restart', async () => {
   assert.equal((await box.totals()).accepted, 41);
 });
 
-test('after the window it is a new report, also across a restart', async () => {
+test('after the window it is a new report', async () => {
   const body = reportBody(serial, channel, 200);
   const client = await login();
   await publish(client, body);
-  await client.close();
-  await box.stop();
+  // The window is measured by the monotonic clock; the time that the box is off counts only when its wall clock is
+  // known to be right, which depends on the computer that runs the test.
   await sleep((windowSeconds + 1) * 1000);
+  await publish(client, body);
+  await publish(client, body);
+  await client.close();
+  await box.kill();
   await box.start();
   const again = await login();
   await publish(again, body);
-  await publish(again, body);
   await again.close();
-  await until(async () => (await stored(200)) === 2, 'stored a second time');
+  assert.equal(await stored(200), 2);
   assert.equal((await box.totals()).accepted, 43);
 });
 

@@ -5,7 +5,7 @@ import type { Central } from '../../src/central.ts';
 import { startCentral } from '../central/support.ts';
 import { type Rabbit, startRabbit } from '../support/rabbitmq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { createSite, until } from './support.ts';
+import { createSite, finish, until } from './support.ts';
 
 const test = suite('machines at RabbitMQ');
 let rabbit: Rabbit;
@@ -29,8 +29,7 @@ const login = { username: 'guest', password: 'guest' };
 test('every report is confirmed, stored and replied to', async () => {
   const { site, wrong } = createSite({ url: url(), ...login, count: 200 });
   site.start();
-  await site.ended();
-  await site.stop();
+  await finish(site);
   const { sent, acknowledged, replied, repeated } = site.figures;
   assert.equal([sent, acknowledged, replied, repeated, wrong], [200, 200, 200, 0, []]);
   assert.is(central.counters.stored, 200);

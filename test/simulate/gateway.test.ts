@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Gateway } from '../../src/gateway.ts';
-import { createSite, GatewayPlace, until } from './support.ts';
+import { createSite, finish, GatewayPlace, until } from './support.ts';
 
 const test = suite('machines at a gateway');
 let place: GatewayPlace;
@@ -24,8 +24,7 @@ for (const scheme of ['mqtt', 'http'] as const) {
     const { site, wrong } = createSite({ url: urls()[scheme], serialPrefix: `a${++prefixes}-`, count: 300 });
     site.start();
     site.start();
-    await site.ended();
-    await site.stop();
+    await finish(site);
     await site.stop();
     const { sent, acknowledged, replied, repeated } = site.figures;
     assert.equal([sent, acknowledged, replied, repeated, wrong], [300, 300, 300, 0, []]);
@@ -54,8 +53,7 @@ for (const scheme of ['mqtt', 'http'] as const) {
 test('in order per machine and channel', async () => {
   const { site } = createSite({ url: urls().mqtt, serialPrefix: 'c-', count: 200 });
   site.start();
-  await site.ended();
-  await site.stop();
+  await finish(site);
   const layers = new Map<string, number>();
   const reader = gateway.spool.createReader('process');
   const records = await reader.read(10_000);

@@ -53,6 +53,20 @@ export function createSite(options: Partial<SiteOptions> & Pick<SiteOptions, 'ur
   return { site, wrong };
 }
 
+/** Waits until the site's `count` reports are answered and stops it; fails after 20 s. */
+export async function finish(site: Site): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not within 20 s: ${JSON.stringify(site.figures)}`)), 20_000);
+  });
+  try {
+    await Promise.race([site.ended(), tooLate]);
+  } finally {
+    clearTimeout(timer);
+    await site.stop();
+  }
+}
+
 /** Waits until `condition` holds; fails with `what` after 15 s. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
   const deadline = performance.now() + 15_000;

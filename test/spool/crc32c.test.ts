@@ -11,7 +11,8 @@ test('gives the values that RFC 3720 B.4 and the catalogue of CRCs state', () =>
   assert.is(crc32c(Buffer.alloc(32, 0xff)), 0x62a8ab43);
   assert.is(crc32c(ascending), 0x46dd794e);
   assert.is(crc32c(ascending.toReversed()), 0x113fdb5c);
-  const readCommand = '01c00000000000000000000000000000140000000000040000000014000000182800000000000000' + '0200000000000000';
+  const readCommand =
+    '01c00000000000000000000000000000140000000000040000000014000000182800000000000000' + '0200000000000000';
   assert.is(crc32c(Buffer.from(readCommand, 'hex')), 0xd9963a56);
 });
 

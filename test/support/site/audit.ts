@@ -29,6 +29,8 @@ export interface AuditOptions {
    * not confirmed. Then the first copies need not be inserted in order; `_seq` still is the order.
    */
   readonly insertedInOrder?: boolean;
+  /** False over MQTT, which carries no headers: the documents have no `_prev`. */
+  readonly hasPrevious?: boolean;
 }
 
 /** What was found. `problems` must be empty; it holds at most 20. */
@@ -100,11 +102,11 @@ export async function audit(options: AuditOptions): Promise<Audit> {
         const acknowledged = told.get(key) ?? new Set();
         unacknowledged += own.length - acknowledged.size;
         compare(key, own, acknowledged, sent.sent[serial]?.[channel] ?? 0, note);
-        inOrder(key, own, options.insertedInOrder ?? true, sequences, note);
+        inOrder(key, own, options, sequences, note);
       }
     }
     const events = await read(client, 'gateway', 'event', gateway);
-    inOrder('gateway_event', events, options.insertedInOrder ?? true, sequences, note);
+    inOrder('gateway_event', events, options, sequences, note);
 
     await box.stop();
     const verified = await box.spool<{ sound?: boolean; accepted?: number; delivered?: number }>('verify');
@@ -145,7 +147,7 @@ function compare(
 function inOrder(
   key: string,
   found: readonly Stored[],
-  insertedInOrder: boolean,
+  { insertedInOrder = true, hasPrevious = true }: Pick<AuditOptions, 'insertedInOrder' | 'hasPrevious'>,
   sequences: Set<number>,
   note: (text: string) => void,
 ): void {
@@ -157,7 +159,7 @@ function inOrder(
     if (before !== undefined && Number(each.n) <= Number(before.n)) {
       note(`${key}: out of order, ${before.n} before ${each.n} (sequence ${sequence})`);
     }
-    if (Number(each._prev ?? 0) !== Number(before?._seq ?? 0)) {
+    if (hasPrevious && Number(each._prev ?? 0) !== Number(before?._seq ?? 0)) {
       note(`${key}: sequence ${sequence} names ${each._prev} as the one before it, that is ${before?._seq}`);
     }
     before = each;
