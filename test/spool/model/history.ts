@@ -5,7 +5,8 @@ import { World } from './world.ts';
 
 const weights: Readonly<Record<Operation['kind'], number>> = {
   burst: 24,
-  appends: 12,
+  appends: 10,
+  loops: 5,
   reads: 6,
   drain: 8,
   moves: 8,

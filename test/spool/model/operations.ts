@@ -3,7 +3,7 @@ import { isHoldfastError } from '../../../src/errors.ts';
 import { type LaneName, type LogName, laneNames } from '../../../src/spool/index.ts';
 import type { Random } from '../../support/random.ts';
 import { demand, type Entry, logNames, type Place } from './entries.ts';
-import { type Held, type ReaderState, segmentBytes, type World } from './world.ts';
+import type { Held, ReaderState, World } from './world.ts';
 
 export interface Operation {
   readonly kind: keyof typeof operations;
@@ -17,8 +17,8 @@ const channels: Readonly<Record<LaneName, readonly string[]>> = {
   bulk: ['bulk'],
 };
 const serials = ['A1', 'B-2', 'machine_number_three'];
-/** A payload that just fits into a segment with the longest serial, channel and headers. */
-const largest = segmentBytes - 4096 - 56 - 20 - 12 - 12;
+/** What a record takes beside its payload, with the longest serial, channel and headers, and the segment's header. */
+const overhead = 4096 + 56 + 20 + 12 + 12;
 
 function makeEntry(world: World, random: Random, home: LogName, channel: string, payload: Buffer): Entry {
   const id = world.nextId++;
@@ -40,17 +40,21 @@ function makeEntry(world: World, random: Random, home: LogName, channel: string,
   return entry;
 }
 
-function payloadOf(random: Random): Buffer {
+function payloadOf(random: Random, segmentBytes: number): Buffer {
   const dice = random.below(100);
   if (dice < 70) return random.bytes(random.between(4, 400));
   if (dice < 90) return random.bytes(random.between(2000, 6000));
   if (dice < 97) return random.bytes(random.between(10_000, 30_000));
-  return random.bytes(largest - random.below(80));
+  return random.bytes(segmentBytes - overhead - random.below(80));
 }
 
 export async function append(world: World, random: Random, lane: LaneName, bytes?: number): Promise<void> {
   const isTooLarge = bytes === undefined && random.chance(0.02);
-  const payload = isTooLarge ? Buffer.alloc(segmentBytes) : bytes ? Buffer.alloc(bytes, 'x') : payloadOf(random);
+  const payload = isTooLarge
+    ? Buffer.alloc(world.segmentBytes)
+    : bytes
+      ? Buffer.alloc(bytes, 'x')
+      : payloadOf(random, world.segmentBytes);
   const entry = makeEntry(world, random, lane, random.pick(channels[lane]), payload);
   const place = world.entries.place(entry, lane);
   const { spool, fileSystem } = world;
@@ -69,7 +73,7 @@ export async function append(world: World, random: Random, lane: LaneName, bytes
 }
 
 async function refuse(world: World, random: Random): Promise<void> {
-  const entry = makeEntry(world, random, 'refused', 'base', payloadOf(random));
+  const entry = makeEntry(world, random, 'refused', 'base', payloadOf(random, world.segmentBytes));
   const place = world.entries.place(entry, 'refused');
   try {
     await world.spool.keepRefused(entry.report, 'malformed');
@@ -260,6 +264,16 @@ export const operations = {
     const lane = random.pick(laneNames);
     const work = Array.from({ length: random.pick([1, 1, 8, 32]) }, () => append(world, random, lane));
     await world.pump(Promise.all(work));
+  },
+  /** Senders that send again as soon as they are answered. */
+  loops: async (world: World, random: Random) => {
+    const lane = random.pick(laneNames);
+    const bytes = random.pick([100, 2000, 6000]);
+    const rounds = random.between(2, 6);
+    const sender = async () => {
+      for (let round = 0; round < rounds; round++) await append(world, random, lane, bytes);
+    };
+    await world.pump(Promise.all(Array.from({ length: random.between(2, 40) }, sender)));
   },
   reads: async (world: World, random: Random) => {
     for (const log of logNames) await world.pump(read(world, random, log));

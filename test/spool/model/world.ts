@@ -9,20 +9,21 @@ import { ManualClock } from '../../support/manual-clock.ts';
 import { Random } from '../../support/random.ts';
 import { demand, Entries, type Entry, logNames, type Place, Violation } from './entries.ts';
 
-export const segmentBytes = 64 * 1024;
 export const windowMs = 600_000;
 const folder = '/data/spool';
 
 /** Small quotas: in segments, so that rolls, reuse, refusals and evictions are everyday events. */
-export const logOptions: Readonly<Record<LogName, LogOptions>> = {
-  alarm: { quotaBytes: 4 * segmentBytes, whenFull: 'reject', syncEveryMs: 0 },
-  state: { quotaBytes: 3 * segmentBytes, whenFull: 'dropOldest', syncEveryMs: 0 },
-  process: { quotaBytes: 8 * segmentBytes, whenFull: 'reject', syncEveryMs: 0 },
-  bulk: { quotaBytes: 4 * segmentBytes, whenFull: 'dropOldest', syncEveryMs: 200 },
-  deferred: { quotaBytes: 4 * segmentBytes, whenFull: 'reject', syncEveryMs: 0 },
-  quarantine: { quotaBytes: 3 * segmentBytes, whenFull: 'dropOldest', syncEveryMs: 0 },
-  refused: { quotaBytes: 2 * segmentBytes, whenFull: 'dropOldest', syncEveryMs: 0 },
-};
+function makeLogOptions(segmentBytes: number): Readonly<Record<LogName, LogOptions>> {
+  return {
+    alarm: { quotaBytes: 4 * segmentBytes, whenFull: 'reject', syncEveryMs: 0 },
+    state: { quotaBytes: 3 * segmentBytes, whenFull: 'dropOldest', syncEveryMs: 0 },
+    process: { quotaBytes: 8 * segmentBytes, whenFull: 'reject', syncEveryMs: 0 },
+    bulk: { quotaBytes: 4 * segmentBytes, whenFull: 'dropOldest', syncEveryMs: 200 },
+    deferred: { quotaBytes: 4 * segmentBytes, whenFull: 'reject', syncEveryMs: 0 },
+    quarantine: { quotaBytes: 3 * segmentBytes, whenFull: 'dropOldest', syncEveryMs: 0 },
+    refused: { quotaBytes: 2 * segmentBytes, whenFull: 'dropOldest', syncEveryMs: 0 },
+  };
+}
 
 export interface Held {
   readonly place: Place;
@@ -39,6 +40,9 @@ export interface ReaderState {
 export class World {
   readonly random: Random;
   readonly entries = new Entries();
+  /** Mostly the smallest; now and then large enough for groups that are written early. */
+  readonly segmentBytes: number;
+  readonly #logOptions: Readonly<Record<LogName, LogOptions>>;
   fileSystem: FaultFileSystem;
   clock = new ManualClock();
   spool!: Spool;
@@ -64,6 +68,8 @@ export class World {
   constructor(seed: number) {
     this.random = new Random(seed);
     this.fileSystem = new FaultFileSystem(this.random);
+    this.segmentBytes = this.random.pick([64, 64, 64, 192]) * 1024;
+    this.#logOptions = makeLogOptions(this.segmentBytes);
   }
 
   get nowMs(): number {
@@ -77,8 +83,8 @@ export class World {
       fileSystem: this.fileSystem,
       clock: this.clock,
       logger: silentLogger,
-      segmentBytes,
-      logs: logOptions,
+      segmentBytes: this.segmentBytes,
+      logs: this.#logOptions,
       repeatWindow: { durationMs: windowMs, capacity: 8192 },
       indexed: { channel: 'base', lane: 'state' },
       events: { onEvicted: (log, count) => this.entries.evict(log, count) },
@@ -195,8 +201,8 @@ export class World {
       demand(pending === open, `${log}: ${pending} pending, should be ${open}`);
       damaged += corrupt;
       const used = this.fileSystem.usedBytes(`${folder}/${log}`);
-      const limit = logOptions[log].quotaBytes + segmentBytes + 64 * 1024;
-      demand(used <= limit, `${log} uses ${used} bytes of ${logOptions[log].quotaBytes}`);
+      const { quotaBytes } = this.#logOptions[log];
+      demand(used <= quotaBytes + this.segmentBytes + 64 * 1024, `${log} uses ${used} bytes of ${quotaBytes}`);
     }
     demand(damaged === this.phantoms, `${damaged} counted as damaged`);
   }
