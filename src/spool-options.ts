@@ -9,11 +9,13 @@ export function spoolOptions(
   config: GatewayConfig,
   folder: string,
 ): Omit<SpoolOptions, 'fileSystem' | 'clock' | 'logger' | 'events'> {
-  const { lanes, deferred, quarantine, refused, segmentSizeBytes, freeReserveBytes, repeatWindowMs } = config.spool;
+  const { lanes, deferred, quarantine, refused, segmentSizeBytes, freeReserveBytes, repeatWindowMs, compression } =
+    config.spool;
   return {
     folder,
     segmentBytes: segmentSizeBytes,
     freeReserveBytes,
+    compression,
     logs: {
       ...lanes,
       deferred: { quotaBytes: deferred.quotaBytes, whenFull: 'reject', syncEveryMs: 0 },

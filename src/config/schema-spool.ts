@@ -38,6 +38,10 @@ export const spoolKeys = {
     as: 'freeReserveBytes',
     description: 'Space of the file system that is left free, whatever the quotas say.',
   }),
+  compression: field(choice('auto', 'off'), 'auto', {
+    description:
+      'Whether reports that are written together are compressed as one (zstd). auto: when the disk is so slow that the time for it does not matter, which spares its flash.',
+  }),
   lanes: group('The four lanes, most urgent first.', lanes),
   deferred: group('Reports of machines that the centre refuses for now; they wait aside.', {
     quota: quota('512MiB', 'Disk space for them.'),

@@ -1,4 +1,12 @@
-import { align, encodeRecord, placeRecord, type RecordContent, type RecordPlace, recordBytesAtMost } from './record.ts';
+import {
+  align,
+  encodeRecord,
+  packGroup,
+  placeRecord,
+  type RecordContent,
+  type RecordPlace,
+  recordBytesAtMost,
+} from './record.ts';
 import { pageBytes } from './segment.ts';
 
 /** One record of a group, and whom to tell. */
@@ -22,6 +30,7 @@ export class Group {
   readonly #entries: Entry[] = [];
   #movedIn = 0;
   #movedInEnd = 0;
+  #packed: Buffer | undefined;
 
   get count(): number {
     return this.#entries.length;
@@ -36,9 +45,9 @@ export class Group {
     return this.#movedInEnd;
   }
 
-  /** Bytes from the first record to the end of the last. */
+  /** Bytes from the first record to the end of the last, or of the packed group. */
   get bytes(): number {
-    return this.#end - this.#lead;
+    return this.#packed?.length ?? this.#end - this.#lead;
   }
 
   /** Empties the group for records that will be written at `start` of a segment, the first one at `place`. */
@@ -46,6 +55,7 @@ export class Group {
     this.#lead = start % pageBytes;
     this.#end = this.#lead;
     this.#place = place;
+    this.#packed = undefined;
     this.#entries.length = 0;
     this.#movedIn = 0;
     this.#movedInEnd = 0;
@@ -55,6 +65,7 @@ export class Group {
 
   /** Forgets the records. */
   clear(): void {
+    this.#packed = undefined;
     this.#entries.length = 0;
   }
 
@@ -71,24 +82,39 @@ export class Group {
     this.#end += align(length);
   }
 
+  /** Gives the records their places, when they are not those that were expected: the first one has `place`. */
+  settle(place: RecordPlace): void {
+    const first = this.#place!;
+    if (first.epoch === place.epoch && first.ordinal === place.ordinal && first.durable === place.durable) return;
+    this.#entries.forEach((entry, index) => {
+      placeRecord(this.#buffer, this.#lead + entry.at, { ...place, ordinal: place.ordinal + index });
+    });
+    this.#place = place;
+  }
+
+  /** Compresses the settled records as one, if that spares anything; true when it did. */
+  pack(): boolean {
+    this.#packed = packGroup(this.#buffer.subarray(this.#lead, this.#end), this.count, this.#place!);
+    return this.#packed !== undefined;
+  }
+
   /**
-   * The pages to write for this group when its first record stands at `start` of a segment and has `place`; `tail` is
-   * what the first page holds before it. The array is valid until the group is reset.
+   * The pages to write for this settled group when its first record stands at `start` of a segment; `tail` is what the
+   * first page holds before it. The array is valid until the group is reset.
    */
-  pages(start: number, place: RecordPlace, tail: Buffer): Buffer {
+  pages(start: number, tail: Buffer): Buffer {
     const lead = start % pageBytes;
+    if (this.#packed !== undefined) {
+      const pages = Buffer.alloc(Math.ceil((lead + this.#packed.length) / pageBytes) * pageBytes);
+      tail.copy(pages, 0, 0, lead);
+      this.#packed.copy(pages, lead);
+      return pages;
+    }
     if (lead !== this.#lead) {
       this.#ensure(this.#end + pageBytes * 2);
       this.#buffer.copyWithin(lead, this.#lead, this.#end);
       this.#end += lead - this.#lead;
       this.#lead = lead;
-    }
-    const first = this.#place!;
-    if (first.epoch !== place.epoch || first.ordinal !== place.ordinal || first.durable !== place.durable) {
-      this.#entries.forEach((entry, index) => {
-        placeRecord(this.#buffer, lead + entry.at, { ...place, ordinal: place.ordinal + index });
-      });
-      this.#place = place;
     }
     tail.copy(this.#buffer, 0, 0, lead);
     const end = Math.ceil(this.#end / pageBytes) * pageBytes;

@@ -6,6 +6,7 @@ export type { DecodedRecord, RecordPosition } from './record.ts';
 export { Spool, type SpoolEvents, type SpoolOptions, type SpoolStatus } from './spool.ts';
 export {
   asideNames,
+  type Compression,
   type LaneName,
   type LogName,
   type LogOptions,

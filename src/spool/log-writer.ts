@@ -9,8 +9,10 @@
 import { describeError, HoldfastError, isHoldfastError } from '../errors.ts';
 import type { Clock, FileSystem, OpenFile } from '../platform/index.ts';
 import { Group } from './group.ts';
+import { GroupCompression } from './group-compression.ts';
 import { type RecordContent, recordBytesAtMost } from './record.ts';
 import { encodeSegmentHeader, pageBytes, type Segment, type SegmentHeader } from './segment.ts';
+import type { Compression } from './types.ts';
 
 /** Below this size of a group the file is filled with zeros ahead of it, so that the next groups need no new blocks. */
 const smallGroupBytes = 32 * 1024;
@@ -72,6 +74,7 @@ export class LogWriter {
   readonly #folder: string;
   readonly #segmentBytes: number;
   readonly #syncEveryMs: number;
+  readonly #compression: GroupCompression;
   #active: Active | undefined;
   #filling = new Group();
   #writing = new Group();
@@ -100,6 +103,7 @@ export class LogWriter {
     folder: string;
     segmentBytes: number;
     syncEveryMs: number;
+    compression: Compression;
     /** How the log ends: newest epoch, last segment with records, next ordinal, records moved in so far. */
     lastEpoch: number;
     previous: { readonly epoch: number; readonly end: number };
@@ -112,6 +116,7 @@ export class LogWriter {
     this.#folder = options.folder;
     this.#segmentBytes = options.segmentBytes;
     this.#syncEveryMs = options.syncEveryMs;
+    this.#compression = new GroupCompression(options.compression, options.clock);
     this.#epoch = options.lastEpoch;
     this.#previous = options.previous;
     this.#end = pageBytes;
@@ -252,10 +257,12 @@ export class LogWriter {
       await this.#roll(contents);
     const active = this.#active!;
     const { segment, file } = active;
+    const epoch = segment.header.epoch;
+    group.settle({ epoch, ordinal: this.#nextOrdinal, durable: this.#end });
+    this.#compression.consider(group);
     const start = this.#startOf(group);
     const end = start + group.bytes;
-    const epoch = segment.header.epoch;
-    const pages = group.pages(start, { epoch, ordinal: this.#nextOrdinal, durable: this.#end }, active.tail);
+    const pages = group.pages(start, active.tail);
     this.#expected = { start: end, epoch, ordinal: this.#nextOrdinal + group.count, durable: end };
 
     let written = pages.length;
@@ -269,8 +276,10 @@ export class LogWriter {
       segment.bytes = pageStart + pages.length;
       if (group.bytes < smallGroupBytes) written += this.#fillAhead(active);
     }
+    const begunMs = this.#clock.monotonicMs();
     await file.sync();
     if (active.isNew) await this.#fileSystem.syncFolder(this.#folder);
+    this.#compression.onSynced(this.#clock.monotonicMs() - begunMs);
 
     const isFirst = active.header !== undefined;
     active.header = undefined;

@@ -17,7 +17,7 @@ import { type DecodedRecord, probeRecord, type RecordContent, type RecordPositio
 import { type FreeSegment, recoverLog, type Unsynced } from './recovery.ts';
 import type { Segment } from './segment.ts';
 import { type Damage, SegmentReader } from './segment-reader.ts';
-import type { LogName, LogOptions } from './types.ts';
+import type { Compression, LogName, LogOptions } from './types.ts';
 
 /** Free segments kept for use; more are removed. */
 const freeSegmentsKept = 3;
@@ -78,6 +78,7 @@ export class Log {
   readonly #options: LogOptions;
   readonly #segmentBytes: number;
   readonly #freeReserveBytes: number;
+  readonly #compression: Compression;
   readonly #cursorFile: CursorFile;
   readonly #segments: Segment[] = [];
   readonly #free: FreeSegment[] = [];
@@ -104,6 +105,7 @@ export class Log {
     options: LogOptions;
     segmentBytes: number;
     freeReserveBytes: number;
+    compression: Compression;
   }) {
     this.name = options.name;
     this.#folder = options.folder;
@@ -114,6 +116,7 @@ export class Log {
     this.#options = options.options;
     this.#segmentBytes = options.segmentBytes;
     this.#freeReserveBytes = options.freeReserveBytes;
+    this.#compression = options.compression;
     this.#cursorFile = new CursorFile(options.fileSystem, options.folder);
   }
 
@@ -161,6 +164,7 @@ export class Log {
       folder: this.#folder,
       segmentBytes: this.#segmentBytes,
       syncEveryMs: this.#options.syncEveryMs,
+      compression: this.#compression,
       lastEpoch: found.lastEpoch,
       previous: found.previous,
       nextOrdinal: found.nextOrdinal,
@@ -205,7 +209,8 @@ export class Log {
       const data = Buffer.allocUnsafeSlow(length);
       const count = await file.readAsync(data, at);
       const probe = probeRecord(data, 0, count, epoch, at);
-      return probe.kind === 'record' && probe.record.ordinal === ordinal ? probe.record : undefined;
+      const records = probe.kind === 'record' ? [probe.record] : probe.kind === 'group' ? probe.records : [];
+      return records.find((record) => record.ordinal === ordinal);
     } finally {
       file.close();
     }

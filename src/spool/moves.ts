@@ -54,8 +54,8 @@ export class Moves {
     for (const [name, target] of this.#logs) {
       if (name === 'refused' || !target.hasUnreconciled) continue;
       for (const { sequence, isDone } of await target.unreconciled()) {
-        // One that is done must stay: it is counted there, and would otherwise be sent again from the other place.
-        if (isDone || !keepers.has(sequence)) keepers.set(sequence, target);
+        // Done here, it must not come again from where it was before; but never because it was given up here.
+        if (!isDone || !keepers.has(sequence)) keepers.set(sequence, target);
       }
       this.#targets.set(target, target.nextOrdinal);
     }
@@ -91,8 +91,10 @@ export class Moves {
     const target = this.#logs.get(to)!;
     const open = records.filter((record) => !source.isDone(record.ordinal));
     if (source === target || open.length === 0) return;
-    // What a failed move left behind comes first: else a start could not tell which place is the newest.
+    // No record may be on its way to a third log while the second is not known, durably, to have it from the first:
+    // else a start could not tell which place stands.
     await this.settle();
+    await source.syncCursor();
     let failed: PromiseRejectedResult | undefined;
     const ordinals = open.map(({ ordinal }) => ordinal);
     await source.whileMoving(ordinals, async () => {

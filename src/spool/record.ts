@@ -5,6 +5,7 @@
  * (`epoch`), so that what an earlier use left behind is never taken for it. All numbers are little-endian. Records
  * begin at multiples of 8 bytes; the bytes between the end of one and the next multiple are zero.
  */
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { readU32, readU48, writeU32, writeU48 } from './bytes.ts';
 import { crc32c } from './crc32c.ts';
 import type { ReportIdentity } from './types.ts';
@@ -15,8 +16,12 @@ export const recordVersion = 1;
 
 /** The byte at offset 8 of every record: 'H'. */
 export const recordMark = 0x48;
-/** 2 is set aside for a group of records compressed as one. */
 const reportKind = 1;
+/** Records that were written together, compressed as one. */
+const groupKind = 2;
+/** In a group, before the compressed records: their whole length, and how many they are. */
+const groupHeaderBytes = 8;
+const maxGroupBytes = 64 * 1024 * 1024;
 const flags = { clockTrusted: 1, movedIn: 2 } as const;
 const headerCodes = { serial: 1, previous: 2, reason: 3 } as const;
 
@@ -124,6 +129,8 @@ export function placeRecord(into: Buffer, at: number, place: RecordPlace): void 
 /** What stands at a place of a segment. */
 export type Probe =
   | { readonly kind: 'record'; readonly record: DecodedRecord }
+  /** Several, in order; `length` is that of all together. Each stands `at` the group and has its length. */
+  | { readonly kind: 'group'; readonly records: readonly DecodedRecord[]; readonly length: number }
   /** A valid record that an earlier use of the segment left behind. */
   | { readonly kind: 'old'; readonly length: number }
   /** A record of a version or kind that this program does not know, with a valid checksum. */
@@ -140,10 +147,55 @@ export function probeRecord(data: Buffer, at: number, end: number, epoch: number
   if (crc32c(data, at + 4, at + length) !== readU32(data, at)) return invalid;
   const recordEpoch = readU32(data, at + 12);
   if (recordEpoch !== epoch) return { kind: 'old', length };
-  if (data[at + 9] !== recordVersion || data[at + 10] !== reportKind) {
+  const kind = data[at + 10];
+  if (data[at + 9] !== recordVersion || (kind !== reportKind && kind !== groupKind)) {
     return { kind: 'unknown', version: data[at + 9]! };
   }
+  if (kind === groupKind) return unpackGroup(data, at, length, base);
   return { kind: 'record', record: decodeRecord(data, at, length, base) };
+}
+
+/**
+ * Compresses encoded records, which have their places already, into one record of kind 2; undefined when that does not
+ * spare a fifth at least. `place` is that of the first.
+ */
+export function packGroup(records: Buffer, count: number, place: RecordPlace): Buffer | undefined {
+  const compressed = zstdCompressSync(records, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+  const length = recordHeaderBytes + groupHeaderBytes + compressed.length;
+  if (length > records.length * 0.8) return undefined;
+  const packed = Buffer.alloc(align(length));
+  packed[8] = recordMark;
+  packed[9] = recordVersion;
+  packed[10] = groupKind;
+  writeU32(packed, 4, length);
+  writeU32(packed, recordHeaderBytes, records.length);
+  writeU32(packed, recordHeaderBytes + 4, count);
+  compressed.copy(packed, recordHeaderBytes + groupHeaderBytes);
+  placeRecord(packed, 0, place);
+  return packed;
+}
+
+function unpackGroup(data: Buffer, at: number, length: number, base: number): Probe {
+  const start = at + recordHeaderBytes;
+  const bytes = readU32(data, start);
+  const count = readU32(data, start + 4);
+  if (bytes > maxGroupBytes) return invalid;
+  let unpacked: Buffer;
+  try {
+    const compressed = data.subarray(start + groupHeaderBytes, at + length);
+    unpacked = zstdDecompressSync(compressed, { maxOutputLength: bytes });
+  } catch {
+    return invalid;
+  }
+  const epoch = readU32(data, at + 12);
+  const records: DecodedRecord[] = [];
+  for (let inner = 0; inner < unpacked.length; ) {
+    const probe = probeRecord(unpacked, inner, unpacked.length, epoch);
+    if (probe.kind !== 'record') return invalid;
+    records.push({ ...probe.record, at: base + at, length });
+    inner += align(probe.record.length);
+  }
+  return records.length === count && count > 0 ? { kind: 'group', records, length } : invalid;
 }
 
 function decodeRecord(data: Buffer, at: number, length: number, base: number): DecodedRecord {

@@ -130,9 +130,9 @@ export function recoverLog(options: {
             group = [];
           }
           group.push(record);
-        } else if (isSealed || (header.epoch > options.knownEpoch && !acknowledged.has(record.ordinal))) {
+        } else if (isSealed || next.rebuilt || !acknowledged.has(record.ordinal)) {
           // What follows the trusted end of a segment whose successor is gone was refused: all of it counts as done.
-          onRecord(record);
+          if (header.epoch > options.knownEpoch) onRecord(record);
         }
       });
       if (next === undefined) {

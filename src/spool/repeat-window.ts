@@ -47,9 +47,9 @@ export class RepeatWindow {
   #lap = 0;
   /** Entries that are not in the file yet, by slot, oldest first. */
   readonly #unwritten = new Map<number, Buffer>();
-  /** A sync has failed: the device may hold less of the file than it shows. */
   /** Sequences of the newest entries of the file, while the segments are read through. */
   readonly #loaded = new Set<number>();
+  /** The device may hold less of the file than it shows: a sync has failed, now or before the start. */
   #isSuspect = false;
   /** Reports forgotten before their time, for want of room. */
   forgottenEarly = 0;

@@ -32,6 +32,8 @@ export class SegmentReader {
   #at = pageBytes;
   #chunk: Buffer = Buffer.alloc(0);
   #chunkStart = 0;
+  /** The rest of a group that was compressed as one. */
+  #unpacked: DecodedRecord[] = [];
 
   constructor(options: { file: OpenFile; path: string; epoch: number; limit: number; sealed: boolean }) {
     this.#file = options.file;
@@ -58,7 +60,11 @@ export class SegmentReader {
 
   /** True when the next item needs bytes from the file. */
   get needsLoad(): boolean {
-    return this.#at < this.#limit && !this.#holds(this.#at, Math.min(this.#limit, this.#at + recordHeaderBytes));
+    return (
+      this.#unpacked.length === 0 &&
+      this.#at < this.#limit &&
+      !this.#holds(this.#at, Math.min(this.#limit, this.#at + recordHeaderBytes))
+    );
   }
 
   /** Brings the next chunk into memory without blocking the process. */
@@ -76,12 +82,19 @@ export class SegmentReader {
    * @throws HoldfastError `spool-version` at a record that a newer program wrote.
    */
   next(): SegmentItem | undefined {
+    const unpacked = this.#unpacked.shift();
+    if (unpacked !== undefined) return { kind: 'record', record: unpacked };
     while (this.#at < this.#limit) {
       const at = this.#at;
       const probe = this.#probe(at);
       if (probe.kind === 'record') {
         this.#at = at + align(probe.record.length);
         return { kind: 'record', record: probe.record };
+      }
+      if (probe.kind === 'group') {
+        this.#at = at + align(probe.length);
+        this.#unpacked = probe.records.slice(1);
+        return { kind: 'record', record: probe.records[0]! };
       }
       if (this.#isPadding(at)) {
         this.#at = nextPage(at);
@@ -95,8 +108,9 @@ export class SegmentReader {
   #overDamage(from: number): SegmentItem | undefined {
     for (let at = from + 8; at < this.#limit; ) {
       const probe = this.#probe(at);
-      if (probe.kind === 'record') {
-        if (!this.#sealed && probe.record.durable <= from) return undefined;
+      const record = probe.kind === 'record' ? probe.record : probe.kind === 'group' ? probe.records[0] : undefined;
+      if (record !== undefined) {
+        if (!this.#sealed && record.durable <= from) return undefined;
         this.#at = at;
         return { kind: 'damage', damage: { from, to: at } };
       }
@@ -160,6 +174,7 @@ export function findFirstRecord(file: OpenFile, size: number): DecodedRecord | u
     const epoch = readU32(data, at + 12);
     const probe = probeRecord(data, at, end, epoch);
     if (probe.kind === 'record') return probe.record;
+    if (probe.kind === 'group') return probe.records[0];
   }
   return undefined;
 }

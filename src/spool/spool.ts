@@ -22,7 +22,15 @@ import { PendingIndex } from './pending-index.ts';
 import type { DecodedRecord, RecordContent, RecordPosition } from './record.ts';
 import { RepeatWindow } from './repeat-window.ts';
 import { Tails } from './tails.ts';
-import { asideNames, type LaneName, type LogName, type LogOptions, laneNames, type NewReport } from './types.ts';
+import {
+  asideNames,
+  type Compression,
+  type LaneName,
+  type LogName,
+  type LogOptions,
+  laneNames,
+  type NewReport,
+} from './types.ts';
 
 /** Checkpoints are made after so many new segments, or when a segment is to be used again. */
 const segmentsPerCheckpoint = 4;
@@ -38,6 +46,8 @@ export interface SpoolOptions {
   /** No new segment is begun when less than this would stay free on the file system (0). */
   readonly freeReserveBytes?: number;
   readonly logs: Readonly<Record<LogName, LogOptions>>;
+  /** Off when left out. */
+  readonly compression?: Compression;
   /** How long the same report sent again is recognised, and how many are remembered. */
   readonly repeatWindow: { readonly durationMs: number; readonly capacity: number };
   /** The channel whose waiting reports are indexed by machine, and its lane. */
@@ -346,6 +356,7 @@ export class Spool {
       options: logs[name],
       segmentBytes,
       freeReserveBytes: this.#options.freeReserveBytes ?? 0,
+      compression: this.#options.compression ?? 'off',
       host: {
         nextSequence: () => this.#nextSequence,
         beforeReuse: (log, epoch) => this.#cover(log, epoch),
@@ -469,6 +480,8 @@ export class Spool {
 
   async #writeCheckpoint(): Promise<void> {
     this.#newSegments = 0;
+    // Whoever was told in this turn that its report is stored remembers it first: what is covered must be in the window.
+    await new Promise((resolve) => setImmediate(resolve));
     const { fileSystem, folder, clock } = this.#options;
     const nextSequence = this.#nextSequence;
     const epochs: Partial<Record<LogName, number>> = {};

@@ -46,3 +46,9 @@ export interface LogOptions {
   /** 0: every group is synced at once. Else reports wait up to so long, so that fewer syncs wear the flash. */
   readonly syncEveryMs: number;
 }
+
+/**
+ * Whether records that are written together are compressed as one. `auto`: when the device is so slow that the time for it
+ * does not matter beside the sync; it spares the flash.
+ */
+export type Compression = 'auto' | 'off' | 'always';

@@ -12,8 +12,8 @@ for (const killed of [false, true]) {
   test(`${rounds} rounds, one or two at once, RabbitMQ ${killed ? 'also killed' : 'only restarted'}`, () =>
     outageCampaign((random) => {
       const names = (Object.keys(outages) as Outage[]).filter((name) => killed || name !== 'rabbit killed');
-      return Array.from({ length: rounds }, () => {
-        const first = random.pick(names);
+      return Array.from({ length: rounds }, (_, round) => {
+        const first = killed && round % 3 === 0 ? 'rabbit killed' : random.pick(names);
         if (random.chance(0.5)) return [first];
         const kind = ofOneKind.find((each) => each.test(first))!;
         return [first, random.pick(names.filter((name) => !kind.test(name)))];

@@ -106,7 +106,7 @@ export const outages = {
 
 export type Outage = keyof typeof outages;
 
-/** Runs the outages one after the other, or, with `together`, now and then two at once. */
+/** Runs steps one after the other, the outages of a step at once; then takes stock of each box. */
 export async function outageCampaign(choose: (random: Random) => readonly Outage[][]): Promise<void> {
   const seed = campaignSeed('outages');
   const random = new Random(seed);
@@ -180,7 +180,7 @@ async function openBranch(
   folder: TemporaryFolder,
   random: Random,
   port: number,
-  upstream: (port: number) => object,
+  upstream: (port: number) => Record<string, unknown>,
 ): Promise<Branch> {
   const line = await startTcpProxy({ port });
   const mqttMachines = [`${name}-m1`, `${name}-m2`];
@@ -189,7 +189,7 @@ async function openBranch(
     folder: folder.path,
     name: `box-${name}`,
     machines: [...mqttMachines, ...httpMachines],
-    upstream: { receiptTimeout: '1s', ...upstream(line.port) },
+    upstream: upstream(line.port),
   });
   await box.start();
   const load = new Load({
@@ -198,7 +198,7 @@ async function openBranch(
     httpMachines,
     mqttPort: box.mqttPort,
     httpPort: box.httpPort,
-    rate: 30,
+    rate: 20,
     journal: folder.file(`acknowledged-${name}`),
   });
   return { name, box, line, load };

@@ -113,7 +113,7 @@ for (const [name, { prepare, act }] of Object.entries(scenarios)) {
       let step = 0;
       for (let isFinished = false; !isFinished; ) {
         step++;
-        const world = new World(step);
+        const world = new World(step, 64 * 1024);
         const random = new Random(4711);
         await prepare(world, random);
         world.fileSystem.dieAt = world.fileSystem.calls + step;

@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { nodeFileSystem, silentLogger } from '../../src/platform/index.ts';
-import { type LogName, Spool } from '../../src/spool/index.ts';
+import { type Compression, type LogName, Spool } from '../../src/spool/index.ts';
 import type { DecodedRecord } from '../../src/spool/record.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -21,7 +21,7 @@ export interface RealSpool {
 }
 
 /** As after kill -9: nobody closes the spools that are opened here; each `open` is a new process. */
-export async function makeRealSpool(): Promise<RealSpool> {
+export async function makeRealSpool(compression: Compression = 'off'): Promise<RealSpool> {
   const folder = join(temporaryFolder('spool-').path, 'spool');
   const made: RealSpool = {
     folder,
@@ -36,6 +36,7 @@ export async function makeRealSpool(): Promise<RealSpool> {
         logger: silentLogger,
         segmentBytes: smallSegmentBytes,
         logs: allLogs(),
+        compression,
         repeatWindow: { durationMs: 600_000, capacity: 1024 },
         indexed: { channel: 'base', lane: 'state' },
         events: {

@@ -17,8 +17,8 @@ const channels: Readonly<Record<LaneName, readonly string[]>> = {
   bulk: ['bulk'],
 };
 const serials = ['A1', 'B-2', 'machine_number_three'];
-/** What a record takes beside its payload, with the longest serial, channel and headers, and the segment's header. */
-const overhead = 4096 + 56 + 20 + 12 + 12;
+/** What a record takes at most beside its payload, the reason of a move included, and the segment's header. */
+const overhead = 4096 + 56 + 20 + 12 + 12 + 24;
 
 function makeEntry(world: World, random: Random, home: LogName, channel: string, payload: Buffer): Entry {
   const id = world.nextId++;
@@ -40,12 +40,17 @@ function makeEntry(world: World, random: Random, home: LogName, channel: string,
   return entry;
 }
 
+/** Half of them can be compressed. */
+function body(random: Random, bytes: number): Buffer {
+  return random.chance(0.5) ? random.bytes(bytes) : Buffer.alloc(bytes, `{"reported at": ${random.below(10_000)}}`);
+}
+
 function payloadOf(random: Random, segmentBytes: number): Buffer {
   const dice = random.below(100);
-  if (dice < 70) return random.bytes(random.between(4, 400));
-  if (dice < 90) return random.bytes(random.between(2000, 6000));
-  if (dice < 97) return random.bytes(random.between(10_000, 30_000));
-  return random.bytes(segmentBytes - overhead - random.below(80));
+  if (dice < 70) return body(random, random.between(4, 400));
+  if (dice < 90) return body(random, random.between(2000, 6000));
+  if (dice < 97) return body(random, random.between(10_000, 30_000));
+  return body(random, segmentBytes - overhead - random.below(80));
 }
 
 export async function append(world: World, random: Random, lane: LaneName, bytes?: number): Promise<void> {
@@ -308,7 +313,10 @@ export const operations = {
   },
   close: async (world: World, random: Random) => {
     const wasFine = !world.mayFail;
+    for (const { reader } of world.readers.values()) reader.close();
     await world.pump(world.spool.close());
+    const { openFiles } = world.fileSystem;
+    demand(openFiles === 0 || !wasFine, `${openFiles} files are still open after a clean stop`);
     world.turnOff(random.pick([0, 1000, 200_000]));
     await restart(world, random, wasFine);
   },

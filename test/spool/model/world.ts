@@ -65,10 +65,10 @@ export class World {
   /** True after a power cut. */
   mayTear = false;
 
-  constructor(seed: number) {
+  constructor(seed: number, segmentBytes?: number) {
     this.random = new Random(seed);
     this.fileSystem = new FaultFileSystem(this.random);
-    this.segmentBytes = this.random.pick([64, 64, 64, 192]) * 1024;
+    this.segmentBytes = segmentBytes ?? this.random.pick([64, 64, 64, 192]) * 1024;
     this.#logOptions = makeLogOptions(this.segmentBytes);
   }
 
@@ -85,6 +85,7 @@ export class World {
       logger: silentLogger,
       segmentBytes: this.segmentBytes,
       logs: this.#logOptions,
+      compression: this.random.pick(['off', 'always']),
       repeatWindow: { durationMs: windowMs, capacity: 8192 },
       indexed: { channel: 'base', lane: 'state' },
       events: { onEvicted: (log, count) => this.entries.evict(log, count) },

@@ -63,13 +63,14 @@ export async function audit(options: AuditOptions): Promise<Audit> {
     // An alarm that ends may add an event of the gateway's own after the last report: until nothing more comes.
     await until(
       async () => {
-        await box.drained(30_000);
+        // A line that was cut again and again is tried again after up to half a minute.
+        await box.drained(90_000);
         totals = await box.totals();
         documents = await countAll(client, gateway);
         return totals.pending === 0 && (await box.totals()).accepted === totals.accepted;
       },
       'the box is at rest',
-      30_000,
+      90_000,
     );
     const { accepted, delivered, pending, quarantined, evicted } = totals;
     const ledger = `accepted ${accepted}, delivered ${delivered}, pending ${pending}, quarantined ${quarantined}, evicted ${evicted}, in the database ${documents}`;
