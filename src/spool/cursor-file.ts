@@ -57,6 +57,7 @@ export class CursorFile {
   /** The slot that holds the newest state known to be on the device. */
   #syncedSlot = 1;
   #lastWritten = 1;
+  readonly #tornSlots: number[] = [];
   /** A sync is under way: what it brings to the device must not change meanwhile. */
   #syncing: Promise<void> | undefined;
 
@@ -78,6 +79,7 @@ export class CursorFile {
     for (const slot of [0, 1]) {
       const data = Buffer.alloc(slotBytes);
       const state = this.#decode(data.subarray(0, this.#file.read(data, slot * slotBytes)));
+      if (state === undefined) this.#tornSlots.push(slot);
       if (state === undefined || (newest !== undefined && state.generation <= this.#generation)) continue;
       newest = state.state;
       this.#generation = state.generation;
@@ -92,6 +94,11 @@ export class CursorFile {
     return this.#isLost;
   }
 
+  /** True when there is a file to write into. */
+  get exists(): boolean {
+    return this.#file !== undefined;
+  }
+
   /** True while a sync is under way: then nothing can be written. */
   get isBusy(): boolean {
     return this.#syncing !== undefined;
@@ -103,6 +110,8 @@ export class CursorFile {
     if (this.#file === undefined) {
       this.#file = this.#fileSystem.create(this.#path);
       this.#isNew = true;
+      // Both slots have their blocks from the beginning: on a disk that is full later they can still be written.
+      this.#file.write(Buffer.alloc(2 * slotBytes), 0);
     }
     const slot = 1 - this.#syncedSlot;
     // Until it is whole there is nothing in that slot that a sync could make the trusted state.
@@ -139,13 +148,18 @@ export class CursorFile {
 
   /**
    * Resolves when the state that was read is on the device. After a kill it may stand in the page cache only, and after
-   * a failed sync even a further sync would not bring it to the device: so it is written again, over itself.
+   * a failed sync even a further sync would not bring it to the device: so it is written again, over itself. A torn state
+   * is wiped out, or what is missing of it might come by chance with the next torn write, and make it the newest.
    */
   async settle(): Promise<void> {
     if (this.#file === undefined) return;
-    const data = Buffer.alloc(slotBytes);
-    const count = this.#file.read(data, this.#syncedSlot * slotBytes);
-    if (count > 0) this.#file.write(data.subarray(0, count), this.#syncedSlot * slotBytes);
+    for (const slot of [0, 1]) {
+      const data = Buffer.alloc(slotBytes);
+      const count = this.#file.read(data, slot * slotBytes);
+      if (this.#tornSlots.includes(slot)) data.fill(0);
+      else if (slot !== this.#syncedSlot) continue;
+      if (count > 0) this.#file.write(data.subarray(0, count), slot * slotBytes);
+    }
     await this.#file.sync();
   }
 

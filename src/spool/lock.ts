@@ -8,6 +8,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../errors.ts';
 
 const sqliteBusy = 5;
+/** A database that nobody refers to any more is closed when memory is tidied up, and its lock is gone with it. */
+const held = new Set<DatabaseSync>();
 
 export interface FolderLock {
   release(): void;
@@ -38,7 +40,12 @@ export function lockFolder(folder: string): FolderLock {
   } catch {
     // It only serves the message above, and a full disk must not keep the box from starting.
   }
-  return { release: () => database.close() };
+  held.add(database);
+  return {
+    release() {
+      if (held.delete(database)) database.close();
+    },
+  };
 }
 
 function readOwner(path: string): number | undefined {

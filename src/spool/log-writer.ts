@@ -19,6 +19,7 @@ const smallGroupBytes = 32 * 1024;
 const zeros = Buffer.alloc(256 * 1024);
 /** A group of this size goes to the device at once, and what still comes in the same turn is the next one. */
 const earlyBytes = 64 * 1024;
+const reasonBytesAtMost = 264;
 const maxGroupBytes = 4 * 1024 * 1024;
 
 /** A file for the writer's next segment. */
@@ -88,6 +89,7 @@ export class LogWriter {
   #early: Promise<void> | undefined;
   #lastSyncMs = Number.NEGATIVE_INFINITY;
   #lastError: HoldfastError | undefined;
+  #failedAtMs = 0;
   #closed = false;
   #epoch: number;
   #end: number;
@@ -153,6 +155,16 @@ export class LogWriter {
     return this.#lastError;
   }
 
+  /** Since the last failure, in ms; infinite when the last write succeeded. */
+  get failedForMs(): number {
+    return this.#lastError === undefined ? Number.POSITIVE_INFINITY : this.#clock.monotonicMs() - this.#failedAtMs;
+  }
+
+  /** What stood in the way is gone: until the next write shows otherwise the log counts as well. */
+  forgetError(): void {
+    this.#lastError = undefined;
+  }
+
   /** The segment being written. */
   get activeSegment(): Segment | undefined {
     return this.#active?.segment;
@@ -168,7 +180,8 @@ export class LogWriter {
 
   /** The same, for whoever needs no promise of its own. */
   enqueue(content: RecordContent, resolve: (ordinal: number) => void, reject: (error: unknown) => void): void {
-    const bytes = recordBytesAtMost(content);
+    // A report that fits must also fit with the reason why it is moved aside, or one that is refused would stay for ever.
+    const bytes = recordBytesAtMost(content) + (content.movedIn ? 0 : reasonBytesAtMost);
     const most = this.#segmentBytes - pageBytes;
     if (bytes > most || this.#closed) {
       this.#host.onRefused([content]);
@@ -360,6 +373,7 @@ export class LogWriter {
           cause,
         );
     this.#lastError = error;
+    this.#failedAtMs = this.#clock.monotonicMs();
     const failed = this.#active?.header !== undefined ? this.#active.segment.path : undefined;
     this.#void(group);
     this.#leaveSegment();

@@ -21,6 +21,7 @@ import type { Compression, LogName, LogOptions } from './types.ts';
 
 /** Free segments kept for use; more are removed. */
 const freeSegmentsKept = 3;
+const reconsiderAfterMs = 2000;
 
 export type Outcome = keyof Outcomes;
 
@@ -94,6 +95,8 @@ export class Log {
   #trimming: Promise<void> | undefined;
   /** The newest epoch that may stand in a file. */
   #reservedEpoch = 0;
+  /** Files that could not be removed; they count against the quota. */
+  readonly #doomed = new Set<string>();
 
   constructor(options: {
     name: LogName;
@@ -358,6 +361,20 @@ export class Log {
     };
   }
 
+  /** After a failure, when nobody appends: looks whether there is room again, so that the log does not count as refusing. */
+  reconsider(): void {
+    if (this.#writer.lastError === undefined || this.#writer.failedForMs < reconsiderAfterMs) return;
+    try {
+      this.#release();
+      const isRoom = this.#options.whenFull === 'dropOldest' || this.#findRoom() !== undefined;
+      if (!isRoom) return;
+      const needed = this.#free.length > 0 ? 0 : this.#freeReserveBytes + this.#segmentBytes;
+      if (this.#fileSystem.freeBytes(this.#folder) >= needed) this.#writer.forgetError();
+    } catch {
+      // Still no room.
+    }
+  }
+
   /** Hands what is done to the page cache, and frees segments. A failure is logged; it costs repeats at worst. */
   saveCursor(): void {
     if (!this.#changed || this.#cursorFile.isBusy) return;
@@ -421,7 +438,7 @@ export class Log {
     let bytes = 0;
     for (const segment of this.#segments) bytes += segment.bytes;
     for (const free of this.#free) bytes += free.bytes;
-    return bytes;
+    return bytes + this.#doomed.size * this.#segmentBytes;
   }
 
   async #provideSegment(): Promise<SegmentFile> {
@@ -431,6 +448,8 @@ export class Log {
     const free = this.#free.splice(index, 1)[0];
     if (free === undefined) {
       this.#checkFreeBytes();
+      // Made while there is room: what is delivered could not be freed without it on a disk that is full later.
+      if (!this.#cursorFile.exists) this.#writeCursor();
       const path = join(this.#folder, `${String(this.#nextSlot++).padStart(8, '0')}.segment`);
       return { path, file: this.#fileSystem.create(path), bytes: 0, isNew: true };
     }
@@ -521,9 +540,16 @@ export class Log {
     this.#free.push({ path: segment.path, bytes: segment.bytes, epoch: segment.header.epoch });
   }
 
-  /** Removes free segments beyond the few that are kept, once it is on the device that they are not needed. */
+  /** Removes free segments beyond the few that are kept, or beyond the quota, once it is on the device that they are not needed. */
   async trim(): Promise<void> {
-    this.#trimming ??= this.#removeFree(this.#free.length - freeSegmentsKept).finally(() => {
+    for (const path of this.#doomed) this.#remove(path);
+    let count = Math.max(0, this.#free.length - freeSegmentsKept);
+    let bytes = this.#bytes() - this.#options.quotaBytes;
+    for (const [index, free] of this.#free.entries()) {
+      if (bytes > 0 && index >= count) count = index + 1;
+      bytes -= free.bytes;
+    }
+    this.#trimming ??= this.#removeFree(count).finally(() => {
       this.#trimming = undefined;
     });
     await this.#trimming;
@@ -544,8 +570,11 @@ export class Log {
 
   #remove(path: string): void {
     try {
-      this.#fileSystem.remove(path);
+      if (this.#fileSystem.exists(path)) this.#fileSystem.remove(path);
+      this.#doomed.delete(path);
     } catch (error) {
+      if (this.#doomed.has(path)) return;
+      this.#doomed.add(path);
       this.#logger.warn({ path, error: describeError(error) }, 'cannot remove a segment that is not needed');
     }
   }

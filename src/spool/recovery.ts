@@ -141,6 +141,11 @@ export function recoverLog(options: {
         unsynced = { path, from, to: segment.end, records: group };
       }
     }
+    if (candidate.rebuilt && !isSealed && segment.endOrdinal === header.firstOrdinal) {
+      // A torn first write of a new file: nothing of it was acknowledged.
+      free.push({ path, bytes, epoch: header.epoch });
+      return;
+    }
     if (header.firstOrdinal > expected && !acknowledged.covers(expected, header.firstOrdinal)) {
       losses.push({ path, from: expected, to: header.firstOrdinal });
       outcomes.corrupt += acknowledged.addRange(expected, header.firstOrdinal);

@@ -13,6 +13,7 @@ import { randomBytes } from 'node:crypto';
 import { dirname, join, resolve } from 'node:path';
 import { describeError, HoldfastError } from '../errors.ts';
 import type { Clock, FileSystem, Logger, Timer } from '../platform/index.ts';
+import { Ballast } from './ballast.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { DamageKeeper } from './damage.ts';
 import { Log, type LogStatus, type LogVerification, type Outcome } from './log.ts';
@@ -91,6 +92,7 @@ export class Spool {
   readonly #logs = new Map<LogName, Log>();
   readonly #moves = new Moves(this.#logs);
   readonly #damage: DamageKeeper;
+  readonly #ballast: Ballast;
   readonly #index = new PendingIndex(10_000);
   readonly #boot = randomBytes(8).toString('hex');
   readonly #tails: Tails;
@@ -110,6 +112,7 @@ export class Spool {
     this.#options = options;
     this.#tails = new Tails(options.machines ?? 20_000);
     this.#logger = options.logger.child({ part: 'spool' });
+    this.#ballast = new Ballast(options.fileSystem, options.folder);
     this.#damage = new DamageKeeper(options.fileSystem, join(options.folder, 'damaged'));
     this.repeats = new RepeatWindow({
       fileSystem: options.fileSystem,
@@ -449,7 +452,11 @@ export class Spool {
   }
 
   #save(): void {
-    for (const log of this.#logs.values()) log.saveCursor();
+    this.#ballast.restore();
+    for (const log of this.#logs.values()) {
+      log.reconsider();
+      log.saveCursor();
+    }
     for (const log of this.#logs.values()) {
       log.trim().catch((error: unknown) => {
         this.#logger.warn({ error: describeError(error) }, 'cannot remove segments that are not needed');
@@ -480,6 +487,15 @@ export class Spool {
 
   async #writeCheckpoint(): Promise<void> {
     this.#newSegments = 0;
+    try {
+      await this.#saveAside();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC' || !this.#ballast.drop()) throw error;
+      await this.#saveAside();
+    }
+  }
+
+  async #saveAside(): Promise<void> {
     // Whoever was told in this turn that its report is stored remembers it first: what is covered must be in the window.
     await new Promise((resolve) => setImmediate(resolve));
     const { fileSystem, folder, clock } = this.#options;

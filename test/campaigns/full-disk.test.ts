@@ -38,6 +38,7 @@ async function fillsAndGoesOn(small: SmallDisk): Promise<void> {
     before: small.before,
     machines: [...mqttMachines, ...httpMachines, tester],
     upstream: { url: `amqp://guest:guest@127.0.0.1:${line.port}` },
+    spool: { freeReserve: '1MiB' },
   });
   let load: Load | undefined;
   try {
@@ -53,7 +54,8 @@ async function fillsAndGoesOn(small: SmallDisk): Promise<void> {
       journal: folder.file('acknowledged'),
     });
     await load.acknowledges(100);
-    small.occupy(4 * mebibyte);
+    // Something else on the box takes the last byte.
+    small.occupy(0);
     await refuses(box);
 
     // A start on the full disk.
@@ -64,16 +66,16 @@ async function fillsAndGoesOn(small: SmallDisk): Promise<void> {
     // Somebody makes room.
     small.release();
     await load.acknowledges(200);
-    await until(async () => (await box.health()).ok, 'the box is well again');
+    await isWell(box);
 
-    // Full again, and this time the uplink comes back.
-    small.occupy(2 * mebibyte);
+    // The backlog itself takes what is left but for the reserve, and this time the uplink comes back.
+    small.occupy(8 * mebibyte);
     await refuses(box);
     const waiting = (await box.health()).spool!.pending;
     await line.restore();
     await until(async () => (await box.health()).spool!.pending < waiting / 2, 'the backlog goes', 60_000);
     await load.acknowledges(200);
-    await until(async () => (await box.health()).ok, 'the box is well again');
+    await isWell(box);
 
     const sent = await load.finish(60_000);
     const result = await audit({ box, mongodb: mongo.url, load, sent });
@@ -84,6 +86,19 @@ async function fillsAndGoesOn(small: SmallDisk): Promise<void> {
     await Promise.all([box.kill(), line.stop(), centre.kill(), rabbit.remove(), mongo.kill()]);
     small.unmount();
   }
+}
+
+/** Waits until no lane refuses any more. */
+async function isWell(box: Box): Promise<void> {
+  let last: unknown;
+  await until(
+    async () => {
+      const health = await box.health();
+      last = health;
+      return health.ok;
+    },
+    () => `the box is well again: ${JSON.stringify(last)}\n${box.program.tail}`,
+  );
 }
 
 /** Waits until the disk is full, and looks at what everybody is told. */

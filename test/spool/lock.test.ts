@@ -13,11 +13,12 @@ async function hold(folder: string) {
   const script = `
     const { lockFolder } = await import(${JSON.stringify(source)});
     lockFolder(${JSON.stringify(folder)});
+    globalThis.gc();
     console.log('locked');
     setInterval(() => {}, 1000);`;
   const child = spawn(
     process.execPath,
-    ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script],
+    ['--disable-warning=ExperimentalWarning', '--expose-gc', '--input-type=module', '-e', script],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
     },

@@ -289,9 +289,10 @@ test('starting with a version that is not known is refused', async () => {
     },
     cursor: (path) => {
       const data = fs.readFileSync(path('process/cursor'));
-      data.writeUInt32LE(2, 12);
-      const end = data.length % (32 * 1024);
-      data.writeUInt32LE(crc32c(data, 12, end), 8);
+      for (const slot of [data.subarray(0, 32 * 1024), data.subarray(32 * 1024)]) {
+        slot.writeUInt32LE(2, 12);
+        slot.writeUInt32LE(crc32c(slot, 12, 104 + slot.readUInt32LE(16) * 12), 8);
+      }
       fs.writeFileSync(path('process/cursor'), data);
     },
   };

@@ -2,6 +2,7 @@
 import { isHoldfastError } from '../../../src/errors.ts';
 import { type LaneName, type LogName, laneNames } from '../../../src/spool/index.ts';
 import type { Random } from '../../support/random.ts';
+import { turns } from '../spool-on-fault-disk.ts';
 import { demand, type Entry, logNames, type Place } from './entries.ts';
 import type { Held, ReaderState, World } from './world.ts';
 
@@ -18,7 +19,7 @@ const channels: Readonly<Record<LaneName, readonly string[]>> = {
 };
 const serials = ['A1', 'B-2', 'machine_number_three'];
 /** What a record takes at most beside its payload, the reason of a move included, and the segment's header. */
-const overhead = 4096 + 56 + 20 + 12 + 12 + 24;
+const overhead = 4096 + 56 + 20 + 12 + 12 + 264;
 
 function makeEntry(world: World, random: Random, home: LogName, channel: string, payload: Buffer): Entry {
   const id = world.nextId++;
@@ -202,6 +203,7 @@ export async function move(
 
 function faults(world: World, random: Random): void {
   world.mayFail = true;
+  world.isUntidy = true;
   const rate = random.pick([0.02, 0.1, 0.5, 1]);
   const kinds = random.pick([
     ['write'],
@@ -299,7 +301,10 @@ export const operations = {
   },
   tick: async (world: World, random: Random) => {
     world.clock.advance(random.pick([100, 500, 2000, 30_000, 400_000]));
-    await world.pump(new Promise((resolve) => setImmediate(resolve)));
+    await world.pump(turns(20));
+    world.clock.advance(600);
+    await world.pump(turns(20));
+    if (!world.mayFail) world.isUntidy = false;
   },
   verify: (world: World) => world.verify(),
   faults: async (world: World, random: Random) => faults(world, random),

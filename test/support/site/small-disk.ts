@@ -58,12 +58,16 @@ export class SmallDisk {
     return bavail * bsize;
   }
 
-  /** Takes all but `freeBytes` of the room, with a file that is not the gateway's. */
+  /** Takes all but `freeBytes` of the room (0: to the last byte), with a file that is not the gateway's. */
   occupy(freeBytes: number): void {
     const file = this.#outside('other-things');
     rmSync(file, { force: true });
     const chunk = Buffer.alloc(64 * 1024, 1);
-    while (this.freeBytes > freeBytes) writeFileSync(file, chunk, { flag: 'a' });
+    try {
+      while (this.freeBytes > freeBytes || freeBytes === 0) writeFileSync(file, chunk, { flag: 'a' });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
   }
 
   /** Gives that room back. */
