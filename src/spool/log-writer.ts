@@ -85,6 +85,8 @@ export class LogWriter {
   #running: Promise<void> | undefined;
   /** True while senders that were just answered may still join the filling group. */
   #isGathering = false;
+  /** How large the filling group will be when they all have. */
+  #comingBack = 0;
   /** A group that did not wait for the end of the gathering. */
   #early: Promise<void> | undefined;
   #lastSyncMs = Number.NEGATIVE_INFINITY;
@@ -206,8 +208,9 @@ export class LogWriter {
     if (this.#filling.count === 0) this.#filling.reset(this.#expected.start, this.#expected);
     this.#filling.add(content, resolve, reject);
     this.#fillingContents.push(content);
-    // Enough to keep the device busy while the rest is being encoded.
-    if (this.#isGathering && this.#filling.bytes >= earlyBytes) {
+    if (!this.#isGathering) return;
+    // All who were just answered are back; or there is enough to keep the device busy while the rest is being encoded.
+    if (this.#filling.count >= this.#comingBack || this.#filling.bytes >= earlyBytes) {
       this.#isGathering = false;
       this.#early = this.#writeGroup();
     }
@@ -222,6 +225,7 @@ export class LogWriter {
       this.#early = undefined;
       await group;
       // The senders that were just answered send again within this turn: let them join the next group.
+      this.#comingBack = this.#filling.count + this.#writing.count;
       this.#isGathering = this.#syncEveryMs === 0;
       await new Promise((resolve) => setImmediate(resolve));
       this.#isGathering = false;
