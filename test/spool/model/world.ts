@@ -80,7 +80,7 @@ export class World {
       logger: silentLogger,
       segmentBytes: this.segmentBytes,
       logs: this.#logOptions,
-      compression: this.random.pick(['off', 'always']),
+      compression: this.random.pick(['off', 'off', 'always']),
       repeatWindow: { durationMs: windowMs, capacity: 8192 },
       indexed: { channel: 'base', lane: 'state' },
       events: { onEvicted: (log, count) => this.entries.evict(log, count) },
