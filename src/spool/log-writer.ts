@@ -18,7 +18,7 @@ import type { Compression } from './types.ts';
 const smallGroupBytes = 32 * 1024;
 const zeros = Buffer.alloc(256 * 1024);
 /** A group of this size goes to the device at once, and what still comes in the same turn is the next one. */
-const earlyBytes = 64 * 1024;
+const earlyBytes = 96 * 1024;
 const reasonBytesAtMost = 264;
 const maxGroupBytes = 4 * 1024 * 1024;
 
