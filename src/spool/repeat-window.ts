@@ -151,7 +151,7 @@ export class RepeatWindow {
     writeU32(entry, 38, time);
     entry.writeUInt16LE(this.#lap, 42);
     writeU32(entry, 44, crc32c(entry, 0, 44));
-    this.#link(slot, entry);
+    this.#link(slot, readU32(digest, 0), readU32(digest, 4), time);
     this.#next = slot + 1;
     if (this.#next === this.#capacity) {
       this.#next = 0;
@@ -266,15 +266,16 @@ export class RepeatWindow {
     for (let base = 0; base < this.#capacity; base += chunkEntries) {
       const count = Math.floor(this.#file!.read(chunk, headerBytes + base * entryBytes) / entryBytes);
       for (let index = 0; index < Math.min(count, this.#capacity - base); index++) {
-        const entry = chunk.subarray(index * entryBytes, (index + 1) * entryBytes);
-        if (crc32c(entry, 0, 44) !== readU32(entry, 44)) continue;
-        newest = Math.max(newest, readU32(entry, 38));
+        const at = index * entryBytes;
+        if (crc32c(chunk, at, at + 44) !== readU32(chunk, at + 44)) continue;
+        const time = readU32(chunk, at + 38);
+        if (time > newest) newest = time;
         const slot = base + index;
-        this.#link(slot, entry);
-        const sequence = readU48(entry, 32);
+        this.#link(slot, readU32(chunk, at), readU32(chunk, at + 4), time);
+        const sequence = readU48(chunk, at + 32);
         if (sequence >= recoverFrom) this.#loaded.add(sequence);
         // The newest lap stands at the beginning of the ring, perhaps with holes; its last entry is the newest.
-        const lap = entry.readUInt16LE(42);
+        const lap = chunk[at + 42]! | (chunk[at + 43]! << 8);
         if (last === undefined || ((lap - last.lap) & 0xffff) < 0x8000) last = { slot, lap };
       }
       if (count < chunkEntries) break;
@@ -286,11 +287,10 @@ export class RepeatWindow {
     return newest * 100;
   }
 
-  #link(slot: number, entry: Buffer): void {
-    const low = readU32(entry, 0);
+  #link(slot: number, low: number, high: number, time: number): void {
     this.#low[slot] = low;
-    this.#high[slot] = readU32(entry, 4);
-    this.#time[slot] = readU32(entry, 38);
+    this.#high[slot] = high;
+    this.#time[slot] = time;
     this.#present[slot] = 1;
     const bucket = low % this.#capacity;
     this.#links[slot] = this.#heads[bucket]!;

@@ -34,7 +34,7 @@ import {
 } from './types.ts';
 
 /** Checkpoints are made after so many new segments, or when a segment is to be used again. */
-const segmentsPerCheckpoint = 4;
+const segmentsPerCheckpoint = 2;
 const saveEveryMs = 500;
 
 export interface SpoolOptions {
