@@ -159,7 +159,7 @@ export class AmqpConsumer {
         heartbeat: heartbeatS,
       },
       {
-        ...socketOptions(address, tls, signal),
+        ...socketOptions(address, tls, signal, 'central.brokerTls'),
         timeout: connectTimeoutMs,
         credentials: amqp.credentials.plain(address.username ?? 'guest', address.password ?? 'guest'),
         clientProperties: { connection_name: name },

@@ -61,9 +61,14 @@ export interface SocketOptions {
 /**
  * How to connect now. The files are read at each connect, so that a renewed certificate needs no restart. The broker's
  * certificate is always verified, against the name or the IP address of the URL. Throws `uplink-tls-ca` or
- * `uplink-tls-client` for a file that cannot be read or used.
+ * `uplink-tls-client` for a file that cannot be read or used; `section` is where the configuration names them.
  */
-export function socketOptions(address: BrokerAddress, files: TlsFiles, signal: AbortSignal): SocketOptions {
+export function socketOptions(
+  address: BrokerAddress,
+  files: TlsFiles,
+  signal: AbortSignal,
+  section = 'upstream.tls',
+): SocketOptions {
   const plain = { host: address.host, port: address.port, signal, noDelay: true } as const;
   if (!address.secure) return plain;
   return {
@@ -71,28 +76,28 @@ export function socketOptions(address: BrokerAddress, files: TlsFiles, signal: A
     rejectUnauthorized: true,
     // An IP address may not stand in SNI; Node checks the certificate against `host` then.
     ...(isIP(address.host) === 0 && { servername: address.host }),
-    secureContext: secureContext(files),
+    secureContext: secureContext(files, section),
   };
 }
 
-function secureContext({ ca, certificate, key }: TlsFiles): SecureContext {
-  const authority = ca === undefined ? {} : { ca: read(ca, 'uplink-tls-ca', 'upstream.tls.ca') };
+function secureContext({ ca, certificate, key }: TlsFiles, section: string): SecureContext {
+  const authority = ca === undefined ? {} : { ca: read(ca, 'uplink-tls-ca', `${section}.ca`) };
   const client = {
-    ...(certificate !== undefined && { cert: read(certificate, 'uplink-tls-client', 'upstream.tls.certificate') }),
-    ...(key !== undefined && { key: read(key, 'uplink-tls-client', 'upstream.tls.key') }),
+    ...(certificate !== undefined && { cert: read(certificate, 'uplink-tls-client', `${section}.certificate`) }),
+    ...(key !== undefined && { key: read(key, 'uplink-tls-client', `${section}.key`) }),
   };
   try {
     // Alone first, so that a mistake is blamed on the right file.
     createSecureContext(authority);
   } catch (cause) {
-    throw new HoldfastError('uplink-tls-ca', `${ca} is not a PEM certificate: check upstream.tls.ca`, cause);
+    throw new HoldfastError('uplink-tls-ca', `${ca} is not a PEM certificate: check ${section}.ca`, cause);
   }
   try {
     return createSecureContext({ ...authority, ...client });
   } catch (cause) {
     throw new HoldfastError(
       'uplink-tls-client',
-      'the client certificate and its key cannot be used: check that upstream.tls.certificate and upstream.tls.key are PEM and belong together',
+      `the client certificate and its key cannot be used: check that ${section}.certificate and ${section}.key are PEM and belong together`,
       cause,
     );
   }
