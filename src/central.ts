@@ -7,38 +7,53 @@
  * Failure behaviour: `start()` fails for a mistake of the configuration and a taken port only. A broker or a database
  * that is away, then or later, is waited for, and shown by `/healthz`.
  */
-import { readFileSync } from 'node:fs';
+import { type Accounts, administerAccounts, isAccountsRequest } from './accounts/index.ts';
+import { Alarms } from './alarms.ts';
 import {
   AmqpConsumer,
+  AmqpCourier,
+  type Authorizations,
+  accountPublisher,
+  administerEnrolment,
   type CentralCounters,
   type CentralHealth,
   CentralHttp,
+  type ControlPush,
+  centralBrokerKeys,
   centralIndexes,
   centralRegistry,
   channelSource,
+  createAuthorization,
   createCentralCounters,
   EmbeddedBroker,
+  EnrolmentDesk,
+  enrolmentRoutes,
   Ingest,
+  isEnrolmentRequest,
+  mqttQuerySource,
   mqttSource,
+  openCentralStore,
   Pauses,
+  type SigningKey,
 } from './central/index.ts';
 import type { GatewayConfig } from './config/index.ts';
+import { ControlSocket, controlSocketPath } from './control-socket.ts';
 import { describeError, HoldfastError } from './errors.ts';
-import { type Clock, type Logger, SiteTime } from './platform/index.ts';
-import {
-  authorizationChannel,
-  createChannels,
-  defaultTexts,
-  ReplyWriter,
-  replaceTexts,
-} from './protocols/machines/index.ts';
-import { type DocumentStore, EmbeddedDocumentStore, MongoDocumentStore } from './store/index.ts';
+import { Certificates, type Clock, type Logger, nodeFileSystem, SiteTime, type Timer } from './platform/index.ts';
+import { authorizationChannel, createChannels, LiveTexts, ReplyWriter } from './protocols/machines/index.ts';
+import type { AuthorizationRecords } from './protocols/machines/queries/index.ts';
+import { QueryService } from './query-service.ts';
+import type { DocumentStore } from './store/index.ts';
+import { textsAlarm } from './texts-alarm.ts';
+import { watchedTls } from './uplink/index.ts';
 
 /** What a centre is made of. */
 export interface CentralOptions {
-  readonly config: Pick<GatewayConfig, 'central' | 'site' | 'channels' | 'texts'>;
+  readonly config: Pick<GatewayConfig, 'central' | 'site' | 'channels' | 'texts' | 'accounts' | 'queries' | 'http'>;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Holds `secrets/` with the key that grants are signed with; made at the first start. */
+  readonly dataFolder: string;
   /** A broker of the centre's own in place of `central.broker`: MQTT, for these gateways only (the demo). */
   readonly embeddedBroker?: {
     readonly host: string;
@@ -50,6 +65,8 @@ export interface CentralOptions {
   readonly databasePrefix?: string;
   /** Figures of the process in `/metrics`; they install a sampler. */
   readonly processFigures?: boolean;
+  /** Shows the first administrator's password to a person; never a log. */
+  readonly announce?: (line: string) => void;
 }
 
 /** A centre. */
@@ -61,48 +78,84 @@ export interface Central {
   /** The ports that are listened on; undefined while stopped, and for the MQTT port of a centre without its own broker. */
   readonly ports: { readonly http: number | undefined; readonly mqtt: number | undefined };
   readonly health: CentralHealth;
+  /** Looks at the files of certificates now, not only within the next seconds. */
+  reloadCertificates(): Promise<void>;
   readonly counters: Readonly<CentralCounters>;
   /** Where the documents are; for queries. */
   readonly store: DocumentStore;
+  readonly authorizations: Authorizations;
+  readonly accounts: Accounts;
+  /** Messages to gateways. */
+  readonly controlPush: ControlPush;
+  /** What grants are signed with; from `start()` on. */
+  readonly signingKey: SigningKey;
 }
 
 const pingEveryMs = 5000;
+/** How often spent enrolment codes are removed. */
+const sweepEveryMs = 600_000;
 
 /** Wires a centre; nothing is opened before `start()`. Throws `configuration-invalid`. */
 export function createCentral(options: CentralOptions): Central {
   const { config, logger, clock, embeddedBroker } = options;
   const { central, site } = config;
-  const store = openStore(options);
+  const store = openCentralStore(central, { databasePrefix: options.databasePrefix, logger });
   const counters = createCentralCounters();
   const channels = new Map(createChannels(config.channels));
-  // Answering queries is another part's work; until it is there nobody takes them from their queue.
+  const names = new Set(channels.keys());
+  // Queries are answered, never stored.
   channels.delete(authorizationChannel);
-  const texts =
-    config.texts === undefined ? defaultTexts : replaceTexts(readFileSync(config.texts, 'utf8'), config.texts);
-  const ingest = new Ingest({
+  const alarms = new Alarms({ clock, logger });
+  const texts = new LiveTexts({ path: config.texts, clock, logger, onProblem: textsAlarm(alarms) });
+  const siteTime = new SiteTime(site.timezone);
+  const replies = new ReplyWriter({ texts, language: site.language });
+  const amqpCourier = new AmqpCourier({ clock, logger });
+  const authorization = createAuthorization({
     store,
-    channels,
-    siteTime: new SiteTime(site.timezone),
-    replies: new ReplyWriter({ texts, language: site.language }),
+    configuredKey: central.signingKey,
+    dataFolder: options.dataFolder,
+    courier: () => broker ?? amqpCourier,
+    siteTime,
+    replies,
     counters,
     clock,
     logger,
   });
-  const shared = { ingest, counters, clock, logger, batchSize: central.batchSize };
-  const names = new Set(channels.keys());
+  const { registry: machines, gateways, key, push, desk } = authorization;
+  const ingest = new Ingest({
+    store,
+    registry: machines,
+    gateways,
+    channels,
+    siteTime,
+    replies,
+    counters,
+    clock,
+    logger,
+  });
+  const certificates = new Certificates({ clock, logger, alarms });
+  const shared = { ingest, desk, counters, clock, logger, batchSize: central.batchSize };
   const consumer =
     central.broker === undefined || embeddedBroker !== undefined
       ? undefined
       : new AmqpConsumer({
           ...shared,
           url: central.broker,
-          tls: central.brokerTls,
+          tls: watchedTls(certificates, central.broker, central.brokerTls, centralBrokerKeys),
           queueType: central.queueType,
           prefetch: central.prefetch,
           ping: () => store.ping(),
-          sources: [...[...names].map((name) => channelSource(name, names)), mqttSource],
+          sources: [...[...names].map((name) => channelSource(name, names)), mqttSource, mqttQuerySource],
+          courier: amqpCourier,
         });
-  const broker = embeddedBroker && new EmbeddedBroker({ ...shared, ...embeddedBroker, maxInHand: central.prefetch });
+  const broker =
+    embeddedBroker &&
+    new EmbeddedBroker({
+      ...shared,
+      ...embeddedBroker,
+      maxInHand: central.prefetch,
+      onListening: (gatewayId) => push.wake(gatewayId),
+    });
   if (consumer === undefined && broker === undefined) {
     throw new HoldfastError('configuration-invalid', 'central.broker is required: the URL of RabbitMQ');
   }
@@ -117,8 +170,11 @@ export function createCentral(options: CentralOptions): Central {
   async function watchDatabase(running: Pauses): Promise<void> {
     while (!running.over) {
       try {
-        if (!indexesMade) await store.ensureIndexes(centralIndexes);
-        else await store.ping();
+        if (indexesMade) await store.ping();
+        else {
+          await store.ensureIndexes(centralIndexes);
+          await queries.prepare();
+        }
         indexesMade = true;
         databaseError = undefined;
       } catch (error) {
@@ -134,7 +190,9 @@ export function createCentral(options: CentralOptions): Central {
     const state = consumer?.state;
     const queues = Object.values(state?.queues ?? {});
     const fine =
-      databaseUp() && (state === undefined || (state.connected && !state.blocked && !queues.includes('starting')));
+      databaseUp() &&
+      alarms.active.length === 0 &&
+      (state === undefined || (state.connected && !state.blocked && !queues.includes('starting')));
     return {
       ok: true,
       status: fine ? 'ok' : 'degraded',
@@ -142,6 +200,7 @@ export function createCentral(options: CentralOptions): Central {
       indexes: indexesMade,
       ...(state && { broker: { ...state, lastError: state.lastError && describeError(state.lastError) } }),
       inHand: consumer?.inHand ?? broker?.inHand ?? 0,
+      alarms: alarms.active.map(({ code, subject, details }) => ({ code, subject, ...details })),
       counters: { ...counters },
     };
   }
@@ -154,23 +213,80 @@ export function createCentral(options: CentralOptions): Central {
       databaseUp: () => (databaseUp() ? 1 : 0),
       brokerConnected: () => (broker !== undefined || consumer?.state.connected ? 1 : 0),
       queuesRead: () => Object.values(consumer?.state.queues ?? {}).filter((state) => state === 'reading').length,
+      certificateSeconds: () => certificates.secondsLeft,
     },
     options.processFigures ?? false,
   );
-  const http = new CentralHttp({ ...central.http, health, metrics: registry });
+  const queries = new QueryService({
+    config,
+    accountStore: store,
+    documentStore: store,
+    authorizations: recordsOf(authorization.authorizations),
+    texts,
+    siteTime,
+    dataFolder: options.dataFolder,
+    fileSystem: nodeFileSystem,
+    clock,
+    logger,
+    announce: options.announce,
+  });
+  const publisher = accountPublisher({
+    accounts: queries.accounts,
+    store,
+    gateways,
+    push,
+    privateKey: () => key.privateKey,
+    clock,
+    logger,
+  });
+  const enrolment = new EnrolmentDesk({ store, clock, logger, signingKey: key });
+  const http: CentralHttp = new CentralHttp({
+    ...central.http,
+    tls:
+      central.http.tls &&
+      certificates.watchServer('central.http.tls', central.http.tls, (renewed) => http.setCertificate(renewed)),
+    health,
+    metrics: registry,
+    routes: [(app) => enrolmentRoutes(app, { desk: enrolment, clock, logger }), queries.routes],
+  });
+
+  // Documents in a folder are this process's alone, so commands ask it; a server of databases they ask themselves.
+  const control =
+    central.embedded === undefined
+      ? undefined
+      : new ControlSocket({
+          path: controlSocketPath(options.dataFolder),
+          answer(request) {
+            if (isAccountsRequest(request)) return administerAccounts(queries.accounts, request);
+            if (isEnrolmentRequest(request)) return administerEnrolment({ store, clock }, request);
+            throw new HoldfastError('usage', 'the centre has nothing that would answer this');
+          },
+        });
 
   let watching: Promise<void> = Promise.resolve();
+  let sweeping: Timer | undefined;
   const self: Central = {
     async start() {
       if (phase !== 'stopped') return;
       phase = 'starting';
       pauses = new Pauses(clock);
       try {
+        await key.load();
         await http.start();
+        certificates.start();
         await store.start();
+        await control?.start();
         watching = watchDatabase(pauses);
+        sweeping = clock.every(sweepEveryMs, () => {
+          // Whatever is over is refused anyway; a database that is away is told elsewhere.
+          enrolment.sweep().catch(() => {});
+        });
         await broker?.start();
         consumer?.start();
+        push.start();
+        texts.start();
+        queries.start();
+        publisher.start();
         phase = 'running';
       } catch (error) {
         await self.stop();
@@ -182,10 +298,17 @@ export function createCentral(options: CentralOptions): Central {
       phase = 'stopping';
       await consumer?.stop();
       await broker?.stop();
+      texts.stop();
+      queries.stop();
+      await publisher.stop();
+      await push.stop();
       pauses.endAll();
+      sweeping?.cancel();
+      await control?.stop();
       await store.stop();
       await watching;
       await http.stop();
+      await certificates.stop();
       phase = 'stopped';
     },
     get ports() {
@@ -194,16 +317,24 @@ export function createCentral(options: CentralOptions): Central {
     get health() {
       return health();
     },
+    reloadCertificates: () => certificates.check(),
     counters,
     store,
+    authorizations: authorization.authorizations,
+    accounts: queries.accounts,
+    controlPush: push,
+    signingKey: key,
   };
   return self;
 }
 
-function openStore({ config: { central }, databasePrefix }: CentralOptions): DocumentStore {
-  if (central.mongodb !== undefined) {
-    return new MongoDocumentStore({ url: central.mongodb, ...(databasePrefix !== undefined && { databasePrefix }) });
-  }
-  if (central.embedded !== undefined) return new EmbeddedDocumentStore({ folder: central.embedded });
-  throw new HoldfastError('configuration-invalid', 'central.mongodb or central.embedded is required');
+/** The centre's authorizations as the queries see them. */
+function recordsOf(authorizations: Authorizations): AuthorizationRecords {
+  return {
+    read: async (serial) => (await authorizations.read(serial))?.until,
+    async set(serial, days, by) {
+      const changed = await authorizations.set(serial, days, by);
+      return changed === undefined ? { kind: 'unknown' } : { kind: 'changed', until: changed.until };
+    },
+  };
 }

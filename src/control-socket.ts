@@ -10,6 +10,9 @@ import { createInterface } from 'node:readline';
 import { describeError, type ErrorCode, HoldfastError, isHoldfastError } from './errors.ts';
 import type { SpoolRequest } from './spool/index.ts';
 
+/** What may be asked: of the spool, or of the room that is named. */
+export type ControlRequest = SpoolRequest | { readonly room: string; readonly action: string };
+
 const maxRequestBytes = 64 * 1024;
 const maxConnections = 8;
 
@@ -19,11 +22,11 @@ export const controlSocketPath = (dataFolder: string): string => join(dataFolder
 /** Serves requests until `stop`. The caller holds the lock of the data folder, so a socket found there is a dead one. */
 export class ControlSocket {
   readonly #path: string;
-  readonly #answer: (request: SpoolRequest) => AsyncIterable<object>;
+  readonly #answer: (request: ControlRequest) => AsyncIterable<object>;
   #server: Server | undefined;
   readonly #connections = new Set<Socket>();
 
-  constructor(options: { path: string; answer: (request: SpoolRequest) => AsyncIterable<object> }) {
+  constructor(options: { path: string; answer: (request: ControlRequest) => AsyncIterable<object> }) {
     this.#path = options.path;
     this.#answer = options.answer;
   }
@@ -69,7 +72,7 @@ export class ControlSocket {
  *
  * @throws HoldfastError `gateway-unreachable` when none answers, else the gateway's own error.
  */
-export async function* askGateway(dataFolder: string, request: SpoolRequest): AsyncGenerator<object> {
+export async function* askGateway(dataFolder: string, request: ControlRequest): AsyncGenerator<object> {
   const path = controlSocketPath(dataFolder);
   const socket = connect(path);
   try {
@@ -98,12 +101,12 @@ export async function* askGateway(dataFolder: string, request: SpoolRequest): As
   }
 }
 
-async function readRequest(socket: Socket): Promise<SpoolRequest> {
+async function readRequest(socket: Socket): Promise<ControlRequest> {
   let text = '';
   for await (const chunk of socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     text += chunk.toString('utf8');
     const end = text.indexOf('\n');
-    if (end >= 0) return JSON.parse(text.slice(0, end)) as SpoolRequest;
+    if (end >= 0) return JSON.parse(text.slice(0, end)) as ControlRequest;
     if (text.length > maxRequestBytes) break;
   }
   throw new HoldfastError('usage', 'a request is one line of JSON');

@@ -1,6 +1,7 @@
 import type { Alarms } from './alarms.ts';
 import type { GatewayConfig } from './config/index.ts';
 import type { Health } from './http/index.ts';
+import type { RecentState } from './recent/index.ts';
 import { laneNames, type Spool } from './spool/index.ts';
 import type { Forwarder, UplinkTransport } from './uplink/index.ts';
 
@@ -14,6 +15,8 @@ export function gatewayHealth(parts: {
   spool: Spool | undefined;
   transport: UplinkTransport | undefined;
   forwarder: Forwarder | undefined;
+  authorization: object | undefined;
+  recent: RecentState | undefined;
   alarms: Alarms;
   config: GatewayConfig;
 }): Health {
@@ -56,6 +59,7 @@ export function gatewayHealth(parts: {
             acknowledge: config.upstream.acknowledge,
             ...forwarder?.state,
           },
+    ...(parts.authorization !== undefined && { authorization: parts.authorization }),
     spool: {
       accepted: status.accepted,
       delivered: status.delivered,
@@ -64,6 +68,7 @@ export function gatewayHealth(parts: {
       evicted: status.evicted,
       lanes,
     },
+    queries: parts.recent,
     alarms: alarms.active.map(({ code, subject, sinceMs, details }) => ({
       code,
       subject,

@@ -4,28 +4,41 @@
  * The HTTP server comes first, so that /healthz answers while the spool is read; then the spool, the MQTT broker, and
  * the uplink last. A missing uplink is not an error: everything stays on disk until there is one.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Alarms } from './alarms.ts';
+import { administerAuthorization, isAuthorizationRequest } from './authorization/index.ts';
+import { BoxQueries } from './box-queries.ts';
 import { Access, Broker, defaultBrokerLimits } from './broker/index.ts';
 import { type GatewayConfig, gatewayId, networkMatcher, redactUrl } from './config/index.ts';
 import { ControlSocket, controlSocketPath } from './control-socket.ts';
+import { chooseUpstream, finishEnrolment, type Upstream } from './enrolment/index.ts';
 import { describeError } from './errors.ts';
+import { GatewayAuthorization } from './gateway-authorization.ts';
 import { gatewayHealth } from './gateway-health.ts';
 import { defaultHttpLimits, HttpServer } from './http/index.ts';
 import { MachineIntake } from './intake/index.ts';
 import { createCounters, Metrics } from './metrics.ts';
-import { type Clock, ClockTrust, type FileSystem, type Logger, nodeFileSystem, SiteTime } from './platform/index.ts';
 import {
-  authorizationChannel,
-  createChannels,
-  defaultTexts,
-  ReplyWriter,
-  replaceTexts,
-  validateReport,
-} from './protocols/machines/index.ts';
-import { administer, type FolderLock, type LogName, laneNames, lockFolder, Spool } from './spool/index.ts';
+  Certificates,
+  type Clock,
+  ClockTrust,
+  type FileSystem,
+  type Logger,
+  nodeFileSystem,
+  SiteTime,
+} from './platform/index.ts';
+import { createChannels, LiveTexts, pushKinds, ReplyWriter, validateReport } from './protocols/machines/index.ts';
+import {
+  administer,
+  type FolderLock,
+  type LogName,
+  laneNames,
+  lockFolder,
+  Spool,
+  type SpoolRequest,
+} from './spool/index.ts';
 import { spoolOptions } from './spool-options.ts';
+import { textsAlarm } from './texts-alarm.ts';
 import { createTransport, Forwarder, type UplinkTransport } from './uplink/index.ts';
 
 export interface GatewayOptions {
@@ -35,6 +48,8 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fileSystem?: FileSystem;
+  /** Shows the first administrator's password to a person; never a log. */
+  readonly announce?: (line: string) => void;
 }
 
 const watchEveryMs = 2000;
@@ -45,6 +60,7 @@ export class Gateway {
   readonly #counters = createCounters();
   readonly #alarms: Alarms;
   readonly #clockTrust: ClockTrust;
+  readonly #certificates: Certificates;
   readonly #stops: (() => Promise<void> | void)[] = [];
   #state: 'new' | 'starting' | 'running' | 'stopping' = 'new';
   #id = '';
@@ -53,6 +69,8 @@ export class Gateway {
   #transport: UplinkTransport | undefined;
   #http: HttpServer | undefined;
   #broker: Broker | undefined;
+  #queries: BoxQueries | undefined;
+  #authorization: GatewayAuthorization | undefined;
 
   constructor(options: GatewayOptions) {
     this.#clockTrust = new ClockTrust({
@@ -65,6 +83,7 @@ export class Gateway {
     const clock: Clock = { ...bound(options.clock), isTrusted: () => this.#clockTrust.state === 'yes' };
     this.#options = { ...options, clock };
     this.#alarms = new Alarms(this.#options);
+    this.#certificates = new Certificates({ ...this.#options, alarms: this.#alarms });
   }
 
   /** The gateway's name; known once started. */
@@ -116,12 +135,18 @@ export class Gateway {
     }
   }
 
+  /** Looks at the files of certificates now, not only within the next seconds. */
+  reloadCertificates(): Promise<void> {
+    return this.#certificates.check();
+  }
+
   async #startParts(): Promise<void> {
     const { config, dataFolder, clock, logger, fileSystem = nodeFileSystem } = this.#options;
     const counters = this.#counters;
     const spoolFolder = join(dataFolder, 'spool');
     const lock: FolderLock = lockFolder(spoolFolder);
     this.#stops.push(() => lock.release());
+    if (await finishEnrolment({ dataFolder, fileSystem })) logger.info({}, 'a new enrolment is used from now on');
     this.#id = await gatewayId({ configured: config.gateway.id, dataFolder, fileSystem });
 
     const channels = createChannels(config.channels);
@@ -141,10 +166,57 @@ export class Gateway {
     });
     this.#spool = spool;
     const siteTime = new SiteTime(config.site.timezone);
-    const texts =
-      config.texts === undefined ? defaultTexts : replaceTexts(readFileSync(config.texts, 'utf8'), config.texts);
+    const texts = new LiveTexts({ path: config.texts, clock, logger, onProblem: textsAlarm(this.#alarms) });
+    texts.start();
+    this.#stops.push(() => texts.stop());
     const replies = new ReplyWriter({ texts, language: config.site.language });
-    const intake = new MachineIntake({ channels, spool, clock, siteTime, counters, replies });
+    const queries = new BoxQueries({
+      config,
+      dataFolder,
+      gatewayId: this.#id,
+      boot: spool.boot,
+      centreKey: () => this.#authorization?.centreKey,
+      leaseUntil: (serial) => {
+        const known = this.#authorization?.leases.get(serial);
+        return known?.kind === 'lease' ? known.until : undefined;
+      },
+      texts,
+      siteTime,
+      alarms: this.#alarms,
+      counters,
+      fileSystem,
+      clock,
+      logger,
+      announce: this.#options.announce,
+    });
+    this.#queries = queries;
+    const authorization = new GatewayAuthorization({
+      config,
+      dataFolder,
+      gatewayId: this.#id,
+      spool,
+      replies,
+      siteTime,
+      synchronization: () => this.#clockTrust.state,
+      fileSystem,
+      clock,
+      counters,
+      alarms: this.#alarms,
+      logger,
+      publish: (topic, body) => this.#broker?.deliver(topic, body),
+    });
+    authorization.handlePushes(pushKinds.accounts, (body) => queries.applyAccountPush(body));
+    this.#authorization = authorization;
+    const intake = new MachineIntake({
+      channels,
+      spool,
+      clock,
+      siteTime,
+      counters,
+      replies,
+      authority: authorization,
+      onStored: (report) => queries.note(report),
+    });
     const { mqtt } = config;
     const access = new Access({ clients: mqtt.clients, anonymous: mqtt.anonymous, clock });
     // The spool wants to know it when it reckons how long the box was off.
@@ -161,14 +233,21 @@ export class Gateway {
     if (mqtt.anonymous)
       this.#alarms.raise('mqtt-anonymous', { next: 'set mqtt.anonymous to false and list mqtt.clients' });
 
+    await queries.start();
+    this.#stops.push(() => queries.stop());
     const watch = clock.every(watchEveryMs, () => this.#watchLanes());
     this.#stops.push(() => watch.cancel());
 
-    this.#transport = await this.#createTransport([...channels.keys()]);
+    const upstream = chooseUpstream(config.upstream, { dataFolder, fileSystem }, this.#certificates);
+    this.#transport = upstream && (await this.#createTransport(upstream, [...channels.keys()]));
+    this.#stops.push(() => authorization.close());
+    await authorization.open(this.#transport, () => this.#forwarder);
+    this.#certificates.start();
+    this.#stops.push(() => this.#certificates.stop());
     if (this.#transport !== undefined) {
       this.#forwarder = new Forwarder({
         spool,
-        transport: this.#transport,
+        transport: authorization.share(this.#transport),
         clock,
         logger,
         alarms: this.#alarms,
@@ -196,7 +275,10 @@ export class Gateway {
     );
     const control = new ControlSocket({
       path: controlSocketPath(dataFolder),
-      answer: (request) => administer(spool, request, clock, () => this.#forwarder?.onRequeued()),
+      answer: (request) =>
+        queries.administer(request) ??
+        (isAuthorizationRequest(request) ? administerAuthorization(authorization.state, request) : undefined) ??
+        administer(spool, request as SpoolRequest, clock, () => this.#forwarder?.onRequeued()),
     });
     await control.start();
     this.#stops.push(() => control.stop());
@@ -205,10 +287,7 @@ export class Gateway {
       await forwarder.start();
       this.#stops.push(() => forwarder.stop());
     }
-    logger.info(
-      { id: this.#id, ...this.ports, upstream: config.upstream.url && redactUrl(config.upstream.url) },
-      'the gateway runs',
-    );
+    logger.info({ id: this.#id, ...this.ports, upstream: upstream && redactUrl(upstream.url) }, 'the gateway runs');
   }
 
   async #startHttp(intake: MachineIntake, access: Access): Promise<void> {
@@ -227,6 +306,8 @@ export class Gateway {
         alarmActive: () => new Map(this.#alarms.active.map(({ code }) => [code, 1])),
         mqttConnected: () => this.#broker?.connectedCount ?? 0,
         mqttAbsentSessions: () => this.#broker?.absentSessionCount ?? 0,
+        authorizationOpen: () => this.#authorization?.openCount ?? 0,
+        certificateSeconds: () => this.#certificates.secondsLeft,
       },
       processFigures: true,
     });
@@ -237,8 +318,7 @@ export class Gateway {
         alsoListen: http.alsoListen,
         tls: http.tls && {
           port: http.tlsPort,
-          certificate: readFileSync(http.tls.certificate),
-          key: readFileSync(http.tls.key),
+          ...this.#certificates.watchServer('http.tls', http.tls, (renewed) => this.#http?.setCertificate(renewed)),
         },
       },
       access,
@@ -251,6 +331,8 @@ export class Gateway {
           spool: this.#spool,
           transport: this.#transport,
           forwarder: this.#forwarder,
+          authorization: this.#authorization?.health,
+          recent: this.#queries?.state,
           alarms: this.#alarms,
           config,
         }),
@@ -262,6 +344,7 @@ export class Gateway {
         },
       },
       metricsToken: http.metricsToken,
+      routes: [(app) => this.#queries!.routes(app)],
       limits: { ...defaultHttpLimits, maxBodyBytes: http.maxBodyBytes },
       counters,
       clock,
@@ -281,9 +364,7 @@ export class Gateway {
         plain: mqtt.port === 0 ? undefined : mqtt.port,
         tls: mqtt.tls && {
           port: mqtt.tls.port,
-          certificate: readFileSync(mqtt.tls.certificate),
-          key: readFileSync(mqtt.tls.key),
-          ca: mqtt.tls.ca === undefined ? undefined : readFileSync(mqtt.tls.ca),
+          ...this.#certificates.watchServer('mqtt.tls', mqtt.tls, (renewed) => this.#broker?.setCertificate(renewed)),
         },
       },
       access,
@@ -305,18 +386,15 @@ export class Gateway {
     this.#stops.push(() => this.#broker!.stop());
   }
 
-  async #createTransport(channels: readonly string[]): Promise<UplinkTransport | undefined> {
+  async #createTransport(upstream: Upstream, channels: readonly string[]): Promise<UplinkTransport> {
     const { config, clock, logger } = this.#options;
-    const { url, tls, replies, queueType } = config.upstream;
-    if (url === undefined) return undefined;
+    const { replies, queueType } = config.upstream;
     return createTransport({
-      url,
-      tls,
+      ...upstream,
       replies,
       queueType,
       gatewayId: this.#id,
-      // Nobody declares or consumes the queue of authorization before the centre answers it.
-      channels: channels.filter((name) => name !== authorizationChannel),
+      channels,
       clock,
       logger: logger.child({ part: 'uplink' }),
     });

@@ -30,7 +30,23 @@ export const counterTable = {
     'Replies dropped because their reader was full or slow.',
   ],
   mqttSessionsForgotten: ['holdfast_mqtt_sessions_forgotten_total', 'Sessions of absent clients that were forgotten.'],
+  authorizationQueries: ['holdfast_authorization_queries_total', 'Authorization queries of machines.'],
+  authorizationSent: ['holdfast_authorization_sent_total', 'Authorization queries sent to the centre.'],
+  authorizationLate: [
+    'holdfast_authorization_late_total',
+    "Answers of the centre that came after the machine's question was answered.",
+  ],
+  authorizationLogLost: [
+    'holdfast_authorization_log_lost_total',
+    'Lines of authorization that stand in the audit log alone.',
+  ],
+  authorizationAnswers: [
+    'holdfast_authorization_answer_seconds_count',
+    'Questions of machines that were answered; with the sum, the mean time.',
+  ],
+  authorizationSeconds: ['holdfast_authorization_answer_seconds_sum', 'Seconds until machines were answered, in all.'],
   mqttPauses: ['holdfast_mqtt_pauses_total', 'Times a client was made to wait because it was over its rate.'],
+  recentPassedOver: ['holdfast_recent_passed_over_total', 'Reports not kept for queries: too many at once, or too large.'],
 } as const satisfies Record<string, readonly [name: string, help: string]>;
 
 /** Counters with one label: field, name, label, help. */
@@ -38,6 +54,26 @@ export const labelledTable = {
   reportsRefused: ['holdfast_reports_refused_total', 'reason', 'Messages that were refused.'],
   mqttClosed: ['holdfast_mqtt_closed_total', 'reason', 'MQTT connections that the gateway closed.'],
   mqttRefused: ['holdfast_mqtt_refused_total', 'reason', 'MQTT logins, subscriptions and wills that were refused.'],
+  authorizationAnswered: [
+    'holdfast_authorization_answers_total',
+    'answer',
+    'Answers to authorization queries, by outcome and by whom.',
+  ],
+  authorizationRefused: [
+    'holdfast_authorization_refused_total',
+    'reason',
+    'Authorization queries that were too many and were not asked.',
+  ],
+  authorizationIgnored: [
+    'holdfast_authorization_ignored_total',
+    'reason',
+    'Answers of the centre that were not taken for one.',
+  ],
+  authorizationChanges: [
+    'holdfast_authorization_changes_total',
+    'outcome',
+    'Changes of authorizations that the centre pushed.',
+  ],
   httpAnswers: ['holdfast_http_answers_total', 'status', 'HTTP requests answered.'],
 } as const satisfies Record<string, readonly [name: string, label: string, help: string]>;
 
@@ -52,6 +88,8 @@ export const gaugeTable = {
   alarmActive: ['holdfast_alarm_active', 'code', '1 for each alarm that is active.'],
   mqttConnected: ['holdfast_mqtt_connected', undefined, 'MQTT connections at present.'],
   mqttAbsentSessions: ['holdfast_mqtt_absent_sessions', undefined, 'Sessions kept for clients that are away.'],
+  authorizationOpen: ['holdfast_authorization_open', undefined, 'Questions of machines that are not answered yet.'],
+  certificateSeconds: ['holdfast_certificate_seconds', 'file', 'Seconds until a certificate in use ends.'],
 } as const satisfies Record<string, readonly [name: string, label: string | undefined, help: string]>;
 
 /** The counters as plain fields. A field with a label counts by its values, which the code chooses, never a client. */

@@ -14,7 +14,7 @@ import type { Socket } from 'node:net';
 import type { Aedes } from 'aedes';
 import type { Delivery, Intake, IntakeAnswer } from '../intake/types.ts';
 import { type Counters, countBy } from '../metrics.ts';
-import type { Clock, Logger, Timer } from '../platform/index.ts';
+import type { CertificateMaterial, Clock, Logger, Timer } from '../platform/index.ts';
 import type { Access, Identity } from './access.ts';
 import { type CloseReason, type GuardHooks, type GuardLimits, MqttGuard, type Publish } from './guard.ts';
 import { Listeners, type ListenOptions } from './listeners.ts';
@@ -121,6 +121,11 @@ export class Broker implements GuardHooks {
     }
   }
 
+  /** Uses another certificate for connections from now on; those that stand live on. Throws what the TLS library says. */
+  setCertificate(material: CertificateMaterial): void {
+    this.#listeners.setCertificate(material);
+  }
+
   /** Takes no more, waits for what is on its way to the disk (at most `stopTimeoutMs`), closes. */
   async stop(): Promise<void> {
     const aedes = this.#aedes;
@@ -223,9 +228,10 @@ export class Broker implements GuardHooks {
     return this.#options.intake.accept(new MqttDelivery(channel, payload, peer.identity!));
   }
 
-  #answered(peer: Peer, { outcome, reply }: IntakeAnswer): void {
+  #answered(peer: Peer, { outcome, reply, later }: IntakeAnswer): void {
     if (outcome === 'forbidden') this.#forbidden(peer);
     if (reply !== undefined) this.#sessions.deliver(reply.topic, reply.body);
+    else later?.then((answer) => answer && this.#sessions.deliver(answer.topic, answer.body));
   }
 
   #notStored(peer: Peer, error: unknown): void {

@@ -1,21 +1,14 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { HoldfastError } from '../errors.ts';
+import { type CertificateMaterial, contextOptions } from '../platform/index.ts';
 
 /** Where to listen. A port of 0 in `tls` or `plain` takes a free one; undefined is off. */
 export interface ListenOptions {
   readonly host: string;
   readonly plain: number | undefined;
-  readonly tls:
-    | {
-        readonly port: number;
-        /** PEM. */
-        readonly certificate: string | Buffer;
-        readonly key: string | Buffer;
-        /** PEM; when given, clients must show a certificate that it signed. */
-        readonly ca?: string | Buffer | undefined;
-      }
-    | undefined;
+  /** With `ca`, clients must show a certificate that it signed. */
+  readonly tls: (CertificateMaterial & { readonly port: number }) | undefined;
 }
 
 /** Hears of sockets: `secure` ones after their TLS handshake. */
@@ -57,15 +50,19 @@ export class Listeners {
       await this.#listen(server, 'plain', host, plain, 'mqtt.port');
     }
     if (tls !== undefined) {
-      const { port, certificate, key, ca } = tls;
-      const mutual = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
-      const server = createTlsServer({ cert: certificate, key, handshakeTimeout: 5000, ...mutual }, (socket) =>
+      const mutual = tls.ca === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
+      const server = createTlsServer({ ...contextOptions(tls), handshakeTimeout: 5000, ...mutual }, (socket) =>
         onSocket(socket, true),
       );
       // A failed handshake closes its own socket and is nobody else's matter.
       server.on('tlsClientError', (_, socket) => socket.destroy());
-      await this.#listen(server, 'tls', host, port, 'mqtt.tls.port');
+      await this.#listen(server, 'tls', host, tls.port, 'mqtt.tls.port');
     }
+  }
+
+  /** Uses another certificate for connections from now on; those that stand live on. Throws what the TLS library says. */
+  setCertificate(material: CertificateMaterial): void {
+    (this.#servers.get('tls') as TlsServer | undefined)?.setSecureContext(contextOptions(material));
   }
 
   /** Stops listening; resolves once every connection is gone, so whoever has them closes them. */

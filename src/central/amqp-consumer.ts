@@ -8,8 +8,17 @@
  */
 import amqp, { type ChannelModel } from 'amqplib';
 import { describeError, HoldfastError } from '../errors.ts';
-import { channelQueueArguments, type QueueType, replyQueueArguments } from '../protocols/machines/index.ts';
-import { Backoff, parseBrokerUrl, socketOptions, type TlsFiles, Topology } from '../uplink/index.ts';
+import { channelQueueArguments, type QueueType } from '../protocols/machines/index.ts';
+import {
+  amqpConnectError,
+  Backoff,
+  type BrokerKeys,
+  parseBrokerUrl,
+  socketOptions,
+  type TlsSource,
+  Topology,
+} from '../uplink/index.ts';
+import type { AmqpCourier } from './amqp-courier.ts';
 import { Pauses } from './pauses.ts';
 import { QueueReader, type ReaderOptions, type ReaderState } from './queue-reader.ts';
 import type { Source } from './sources.ts';
@@ -18,9 +27,11 @@ import type { Source } from './sources.ts';
 export interface ConsumerOptions extends ReaderOptions {
   /** `amqp(s)://user:password@host:port/vhost`. */
   readonly url: string;
-  readonly tls: TlsFiles;
+  readonly tls: TlsSource;
   readonly queueType: QueueType;
   readonly sources: readonly Source[];
+  /** Uses the connection too, as long as it lasts. */
+  readonly courier?: Pick<AmqpCourier, 'use'>;
   /** Shown in RabbitMQ's list of connections. */
   readonly name?: string;
 }
@@ -34,6 +45,8 @@ export interface ConsumerState {
   readonly queues: Readonly<Record<string, ReaderState>>;
 }
 
+/** Where the centre's configuration names the broker. */
+export const centralBrokerKeys: BrokerKeys = { url: 'central.broker', tls: 'central.brokerTls' };
 const connectTimeoutMs = 10_000;
 const heartbeatS = 10;
 const stopDeadlineMs = 5_000;
@@ -72,7 +85,7 @@ export class AmqpConsumer {
   start(): void {
     if (this.#pauses !== undefined) return;
     const pauses = new Pauses(this.#options.clock);
-    parseBrokerUrl(this.#options.url);
+    parseBrokerUrl(this.#options.url, centralBrokerKeys);
     this.#pauses = pauses;
     this.#ended = this.#keepUp(pauses);
   }
@@ -112,13 +125,13 @@ export class AmqpConsumer {
   /** Connects, reads as long as the connection lasts, and resolves with why it does not last longer. */
   async #oneConnection(pauses: Pauses): Promise<HoldfastError> {
     const abort = new AbortController();
-    const address = parseBrokerUrl(this.#options.url);
+    const address = parseBrokerUrl(this.#options.url, centralBrokerKeys);
     let model: ChannelModel;
     try {
       model = await this.#connect(abort.signal);
     } catch (cause) {
       abort.abort();
-      return new HoldfastError('uplink-unreachable', `${address.place} (central.broker) cannot be reached`, cause);
+      return amqpConnectError(cause, address);
     }
     if (pauses.over) {
       destroy(model);
@@ -136,8 +149,10 @@ export class AmqpConsumer {
     this.#model = model;
     this.#backoff.succeeded();
     this.#options.logger.info({ broker: address.place }, 'connected to the broker');
+    this.#options.courier?.use(model);
     this.#read(model, pauses);
     const cause = await closed.promise;
+    this.#options.courier?.use(undefined);
     this.#model = undefined;
     this.#blocked = false;
     for (const reader of this.#readers) reader.stop().catch(() => {});
@@ -148,7 +163,7 @@ export class AmqpConsumer {
 
   #connect(signal: AbortSignal): Promise<ChannelModel> {
     const { url, tls, name = 'holdfast-central' } = this.#options;
-    const address = parseBrokerUrl(url);
+    const address = parseBrokerUrl(url, centralBrokerKeys);
     return amqp.connect(
       {
         protocol: address.secure ? 'amqps' : 'amqp',
@@ -159,7 +174,7 @@ export class AmqpConsumer {
         heartbeat: heartbeatS,
       },
       {
-        ...socketOptions(address, tls, signal, 'central.brokerTls'),
+        ...socketOptions(address, tls, signal),
         timeout: connectTimeoutMs,
         credentials: amqp.credentials.plain(address.username ?? 'guest', address.password ?? 'guest'),
         clientProperties: { connection_name: name },
@@ -173,14 +188,7 @@ export class AmqpConsumer {
     const version = (model.connection.serverProperties as { version?: string }).version;
     const channelArguments = channelQueueArguments(queueType, version);
     this.#readers = sources.map(
-      (source) =>
-        new QueueReader(
-          source,
-          model,
-          topology,
-          source.isChannel ? channelArguments : replyQueueArguments,
-          this.#options,
-        ),
+      (source) => new QueueReader(source, model, topology, source.queueArguments ?? channelArguments, this.#options),
     );
     for (const reader of this.#readers) this.#keepReading(reader, model, pauses);
   }

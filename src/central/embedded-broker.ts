@@ -5,19 +5,22 @@
  * message is in hand, the receipt says that it is stored. Messages in hand are bounded: beyond the limit PUBACK waits.
  * Failure behaviour: what is in hand is lost with the process, and the gateway, having no receipt, sends it again. While
  * the store takes nothing the batch is tried again with growing pauses. Receipts are QoS 0: nothing is kept for a
- * gateway that is away. Meant for a closed network or loopback: packet sizes of known gateways are not limited.
+ * gateway that is away; control messages are QoS 1 and wait in the outbox until the gateway has acknowledged them.
+ * Meant for a closed network or loopback: packet sizes of known gateways are not limited.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { Aedes, type AuthenticateError, type AuthorizePublishHandler, type Client } from 'aedes';
 import { HoldfastError, isHoldfastError } from '../errors.ts';
 import type { Clock, Logger } from '../platform/index.ts';
+import { authorizationChannel } from '../protocols/machines/index.ts';
 import { Backoff } from '../uplink/index.ts';
 import { Batcher } from './batcher.ts';
-import type { Answer, Arrival, Ingest } from './ingest.ts';
+import type { Courier } from './control-push.ts';
+import type { Answer, Arrival, Taker } from './ingest.ts';
 import type { CentralCounters } from './metrics.ts';
 import { Pauses } from './pauses.ts';
-import { readTopic, receiptTopic } from './sources.ts';
+import { controlTopic, readTopic, receiptTopic } from './sources.ts';
 
 /** What the broker is made of. */
 export interface EmbeddedBrokerOptions {
@@ -26,7 +29,12 @@ export interface EmbeddedBrokerOptions {
   readonly port: number;
   /** Who may connect: the gateway's id is the user name. */
   readonly gateways: readonly { readonly id: string; readonly password: string }[];
-  readonly ingest: Ingest;
+  /** Stores reports. */
+  readonly ingest: Taker;
+  /** Answers authorization queries. */
+  readonly desk: Taker;
+  /** A gateway listens to its control topic from now on. */
+  readonly onListening?: (gatewayId: string) => void;
   readonly counters: CentralCounters;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -42,18 +50,26 @@ interface Taken {
 
 const batchBytes = 8 * 1024 * 1024;
 const lingerMs = 2;
+const queryRetryMs = 200;
+/** So long a gateway may take to acknowledge a control message, in ms. */
+const acknowledgeWithinMs = 10_000;
 const badCredentials = 4;
 const digest = (text: string | Buffer) => createHash('sha256').update(text).digest();
 
-export class EmbeddedBroker {
+export class EmbeddedBroker implements Courier {
   readonly #options: EmbeddedBrokerOptions;
   readonly #passwords: ReadonlyMap<string, Buffer>;
   readonly #users = new WeakMap<Client, string>();
   readonly #sockets = new Set<Socket>();
-  #run: { aedes: Aedes; server: Server; batcher: Batcher<Taken>; pauses: Pauses } | undefined;
+  /** Connections that listen to the control topic of a gateway. */
+  readonly #listening = new Map<string, Client>();
+  /** What waits for its acknowledgement, by the very bytes that were sent. */
+  readonly #unacknowledged = new WeakMap<Uint8Array, () => void>();
+  #run: { aedes: Aedes; server: Server; batcher: Batcher<Taken>; queries: Batcher<Taken>; pauses: Pauses } | undefined;
   #held: (() => void)[] = [];
   #inHand = 0;
   #work: Promise<void> = Promise.resolve();
+  #queryWork: Promise<void> = Promise.resolve();
 
   constructor(options: EmbeddedBrokerOptions) {
     this.#options = options;
@@ -89,11 +105,36 @@ export class EmbeddedBroker {
       },
       onFailure: (error) => this.#options.logger.error({ error: String(error) }, 'reports were not stored'),
     });
+    const queries = new Batcher<Taken>({
+      maxItems: batchSize,
+      maxBytes: batchBytes,
+      lingerMs: 0,
+      clock,
+      work: (batch) => {
+        this.#queryWork = this.#store(batch, pauses, undefined);
+        return this.#queryWork;
+      },
+      onFailure: (error) => this.#options.logger.error({ error: String(error) }, 'queries were not answered'),
+    });
     aedes.authenticate = (client, username, password, done) => this.#authenticate(client, username, password, done);
     aedes.authorizeSubscribe = (client, subscription, done) => {
       const own = `holdfast/${client && this.#users.get(client)}/down/`;
       done(null, subscription.topic.startsWith(own) ? subscription : null);
     };
+    aedes.on('subscribe', (subscriptions, client) => {
+      const user = this.#users.get(client);
+      if (user === undefined || !subscriptions.some(({ topic }) => topic.startsWith(`holdfast/${user}/down/`))) return;
+      this.#listening.set(user, client);
+      this.#options.onListening?.(user);
+    });
+    aedes.on('clientDisconnect', (client) => {
+      const user = this.#users.get(client);
+      if (user !== undefined && this.#listening.get(user) === client) this.#listening.delete(user);
+    });
+    aedes.on('ack', (packet) => {
+      const payload = (packet as { payload?: unknown } | undefined)?.payload;
+      if (Buffer.isBuffer(payload)) this.#unacknowledged.get(payload)?.();
+    });
     aedes.authorizePublish = (client, packet, done) => this.#publish(client, packet, done);
     await aedes.listen();
     const server = createServer((socket) => {
@@ -101,7 +142,7 @@ export class EmbeddedBroker {
       socket.once('close', () => this.#sockets.delete(socket));
       aedes.handle(socket);
     });
-    this.#run = { aedes, server, batcher, pauses };
+    this.#run = { aedes, server, batcher, queries, pauses };
     try {
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
@@ -120,13 +161,38 @@ export class EmbeddedBroker {
     if (run === undefined) return;
     this.#run = undefined;
     run.batcher.stop();
+    run.queries.stop();
     run.pauses.endAll();
     await this.#work.catch(() => {});
+    await this.#queryWork.catch(() => {});
     await new Promise<void>((resolve) => run.aedes.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroy();
     await new Promise<void>((resolve) => run.server.close(() => resolve()));
     this.#held = [];
+    this.#listening.clear();
     this.#inHand = 0;
+  }
+
+  /** Brings a message to a gateway that listens; resolves with true once that has acknowledged it. */
+  async deliver(gateway: string, _via: unknown, body: Buffer): Promise<boolean> {
+    const client = this.#listening.get(gateway);
+    if (this.#run === undefined || client === undefined) return false;
+    // The acknowledgement is known by these bytes, so each message has its own.
+    const payload = Buffer.from(body);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#unacknowledged.set(payload, () => resolve(true));
+    const timer = this.#options.clock.after(acknowledgeWithinMs, () => resolve(false));
+    const gone = () => resolve(false);
+    client.conn.once('close', gone);
+    const topic = controlTopic(gateway);
+    client.publish({ cmd: 'publish', topic, payload, qos: 1, retain: false, dup: false }, (error) => {
+      if (error) resolve(false);
+    });
+    const delivered = await promise;
+    timer.cancel();
+    client.conn.off('close', gone);
+    this.#unacknowledged.delete(payload);
+    return delivered;
   }
 
   #authenticate(
@@ -160,7 +226,9 @@ export class EmbeddedBroker {
     counters.received++;
     this.#inHand++;
     const hold = this.#inHand > maxInHand;
-    this.#run.batcher.add({ arrival, release: () => this.#release() }, body.length);
+    const { batcher, queries } = this.#run;
+    const line = arrival.channel === authorizationChannel ? queries : batcher;
+    line.add({ arrival, release: () => this.#release() }, body.length);
     if (hold) this.#held.push(() => done(null));
     else done(null);
   }
@@ -170,7 +238,8 @@ export class EmbeddedBroker {
     this.#held.shift()?.();
   }
 
-  async #store(batch: readonly Taken[], pauses: Pauses, backoff: Backoff): Promise<void> {
+  /** `backoff` is that of reports; queries are tried again at even pauses, as long as the desk thinks them worth it. */
+  async #store(batch: readonly Taken[], pauses: Pauses, backoff: Backoff | undefined): Promise<void> {
     const arrivals = batch.map(({ arrival }) => arrival);
     const answers = await this.#take(arrivals, pauses, backoff);
     for (const [index, { arrival, release }] of batch.entries()) {
@@ -180,12 +249,16 @@ export class EmbeddedBroker {
   }
 
   /** undefined when the batch is given up: because of the end, or because the gateway repeats it anyway. */
-  async #take(arrivals: readonly Arrival[], pauses: Pauses, backoff: Backoff): Promise<Answer[] | undefined> {
-    const { ingest, counters, logger } = this.#options;
+  async #take(
+    arrivals: readonly Arrival[],
+    pauses: Pauses,
+    backoff: Backoff | undefined,
+  ): Promise<Answer[] | undefined> {
+    const { ingest, desk, counters, logger } = this.#options;
     while (!pauses.over) {
       try {
-        const answers = await ingest.take(arrivals);
-        backoff.succeeded();
+        const answers = await (backoff === undefined ? desk : ingest).take(arrivals);
+        backoff?.succeeded();
         return answers;
       } catch (error) {
         counters.databaseFailures++;
@@ -193,14 +266,14 @@ export class EmbeddedBroker {
           logger.error({ error: String(error) }, 'a batch was given up; its gateways send it again');
           return undefined;
         }
-        await pauses.pause(100 + backoff.next());
+        await pauses.pause(backoff === undefined ? queryRetryMs : 100 + backoff.next());
       }
     }
     return undefined;
   }
 
   #answer({ gateway, messageId }: Arrival, { body }: Answer): void {
-    if (gateway === undefined || messageId === undefined) return;
+    if (gateway === undefined || messageId === undefined || body === undefined) return;
     this.#options.counters.receipts++;
     this.#run?.aedes.publish(
       { cmd: 'publish', topic: receiptTopic(gateway, messageId), payload: body, qos: 0, retain: false, dup: false },

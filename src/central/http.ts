@@ -1,6 +1,8 @@
+import type { Server } from 'node:tls';
 import { type FastifyInstance, fastify } from 'fastify';
 import { networkMatcher } from '../config/index.ts';
 import { HoldfastError } from '../errors.ts';
+import { type CertificateMaterial, contextOptions } from '../platform/index.ts';
 
 /** The state of the centre. What stands beside `ok` and `status` is for callers on the same computer. */
 export interface CentralHealth {
@@ -16,6 +18,8 @@ export interface CentralHttpOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** HTTPS in the place of HTTP. */
+  readonly tls?: CertificateMaterial | undefined;
   readonly health: () => CentralHealth;
   readonly metrics: { readonly contentType: string; metrics(): Promise<string> };
   /** More routes: queries, uploads. */
@@ -42,14 +46,16 @@ export class CentralHttp {
   /** Listens. Rejects with `port-taken`, or Node's error for another reason. */
   async start(): Promise<void> {
     if (this.#app !== undefined) return;
-    const { host, port, health, metrics, routes = [] } = this.#options;
-    const app: FastifyInstance = fastify({
+    const { host, port, tls, health, metrics, routes = [] } = this.#options;
+    const app = fastify({
+      ...(tls && { https: contextOptions(tls) }),
       bodyLimit: 1_048_576,
       requestTimeout: 30_000,
       forceCloseConnections: true,
+      routerOptions: { ignoreTrailingSlash: true },
       // Fastify's own lines hold the URL with its query.
       logger: false,
-    });
+    }) as unknown as FastifyInstance;
     app.get('/healthz', (request, reply) => {
       const state = health();
       reply.status(state.ok ? 200 : 503).header('cache-control', 'no-store');
@@ -68,6 +74,11 @@ export class CentralHttp {
       throw new HoldfastError('port-taken', `central.http.port: another program listens on ${host}:${port}`, error);
     }
     this.#app = app;
+  }
+
+  /** Uses another certificate for connections from now on; those that stand live on. Throws what the TLS library says. */
+  setCertificate(material: CertificateMaterial): void {
+    (this.#app?.server as unknown as Server | undefined)?.setSecureContext(contextOptions(material));
   }
 
   /** Closes. Idempotent. */

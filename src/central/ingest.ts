@@ -19,6 +19,8 @@ import {
 } from '../protocols/machines/index.ts';
 import type { DocumentStore, NewDocument } from '../store/index.ts';
 import { type Origin, type TimeReader, toDocument } from './documents.ts';
+import type { Gateways, Via } from './gateways.ts';
+import type { MachineRegistry, StoredBase } from './machine-registry.ts';
 import type { CentralCounters } from './metrics.ts';
 import { timeKeyOf } from './wire.ts';
 
@@ -28,19 +30,39 @@ export interface Arrival extends Omit<Origin, 'id'> {
   readonly body: Buffer;
   /** undefined from a machine that talks to the centre directly. */
   readonly messageId: string | undefined;
+  /** How it came. */
+  readonly via?: Via | undefined;
 }
 
 /** What became of a message, and what its sender is told. */
 export interface Answer {
-  readonly outcome: 'stored' | 'duplicate' | 'malformed' | 'failed' | 'unknown-channel';
+  readonly outcome:
+    | 'stored'
+    | 'duplicate'
+    | 'malformed'
+    | 'failed'
+    | 'unknown-channel'
+    | 'granted'
+    | 'refused'
+    | 'dropped';
   /** 序列号 or gateway that the answer is for; undefined when the message named none that is usable. */
   readonly serial: string | undefined;
-  readonly body: Buffer;
+  /** undefined: no answer is given. */
+  readonly body: Buffer | undefined;
+}
+
+/** Takes messages and answers each; rejects with `database-unreachable`, and is given the same again then. */
+export interface Taker {
+  take(arrivals: readonly Arrival[]): Promise<Answer[]>;
 }
 
 /** What an Ingest is made of. */
 export interface IngestOptions {
   readonly store: DocumentStore;
+  /** Told of base information before it is answered. */
+  readonly registry: Pick<MachineRegistry, 'take'>;
+  /** Told of the gateways that messages come from, before these are answered. */
+  readonly gateways: Pick<Gateways, 'note'>;
   /** Channels that are stored, by name. */
   readonly channels: ReadonlyMap<string, MachineChannel>;
   readonly siteTime: SiteTime;
@@ -67,7 +89,7 @@ interface Group {
   readonly items: Item[];
 }
 
-export class Ingest {
+export class Ingest implements Taker {
   readonly #options: IngestOptions;
   readonly #times = new Map<string, TimeReader>();
   #lagMs = 0;
@@ -94,6 +116,7 @@ export class Ingest {
       else group.items.push(item);
     }
     await Promise.all([...groups.values()].map((group) => this.#store(group)));
+    await this.#follow(items);
     this.#count(items);
     const time = this.#options.siteTime.format(this.#options.clock.wallMs());
     return items.map((item, index) => this.#answer(arrivals[index]!, item, time));
@@ -138,6 +161,21 @@ export class Ingest {
       rejection(arrival, insert.document._id, 'storage-failed', undefined, validation.serial),
     );
     await this.#options.store.insertBatch(rejectedCollection, kept);
+  }
+
+  /** What hangs on reports that are stored. A repeat counts as well: the first time may have ended before this. */
+  async #follow(items: readonly (Item | undefined)[]): Promise<void> {
+    const bases: StoredBase[] = [];
+    const sightings = [];
+    for (const item of items) {
+      if (item === undefined) continue;
+      const { gateway, via } = item.arrival;
+      const isStored = item.outcome === 'stored' || item.outcome === 'duplicate';
+      const isBase = isStored && item.channel.kind === 'base';
+      if (isBase) bases.push({ document: item.insert.document, isDuplicate: item.outcome === 'duplicate' });
+      if (isStored) sightings.push({ gateway, via, serial: isBase ? item.validation.serial : undefined });
+    }
+    await Promise.all([this.#options.registry.take(bases), this.#options.gateways.note(sightings)]);
   }
 
   #count(items: readonly (Item | undefined)[]): void {

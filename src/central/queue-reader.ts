@@ -4,7 +4,8 @@
  * Invariants: one batch at a time and acknowledged in order, so a queue keeps its order; answers go out before the
  * acknowledgement on the same channel, so a crash in between costs a repeat and never an answer. One copy of the centre
  * reads a queue at a time: classic queues are read exclusively, a quorum queue's single active consumer is one that
- * nobody else waits behind; the other copies look every one to two seconds whether the queue is free.
+ * nobody else waits behind; the other copies look every one to two seconds whether the queue is free. Authorization
+ * queries have no order: every copy takes of them, also while it does not reach the database.
  * Failure behaviour: while the database is away nothing is acknowledged; the batch is tried again with growing pauses,
  * and after `handOverMs` the messages go back to the queue, so that a copy that does reach the database can take them.
  * Whatever closes the channel returns what is not acknowledged; it comes again and is found stored.
@@ -15,7 +16,7 @@ import type { Clock, Logger } from '../platform/index.ts';
 import { type QueueArguments, replyQueueArguments } from '../protocols/machines/index.ts';
 import { Backoff, replyCode, type Topology } from '../uplink/index.ts';
 import { Batcher } from './batcher.ts';
-import type { Answer, Arrival, Ingest } from './ingest.ts';
+import type { Answer, Arrival, Taker } from './ingest.ts';
 import type { CentralCounters } from './metrics.ts';
 import { Pauses } from './pauses.ts';
 import type { Destination, Source } from './sources.ts';
@@ -25,7 +26,10 @@ export type ReaderState = 'starting' | 'reading' | 'waiting' | 'database-away' |
 
 /** What readers share, and their limits. */
 export interface ReaderOptions {
-  readonly ingest: Ingest;
+  /** Stores reports. */
+  readonly ingest: Taker;
+  /** Answers authorization queries; while the database is away it decides itself how long one is worth a try. */
+  readonly desk: Taker;
   /** Resolves when the database answers. */
   readonly ping: () => Promise<void>;
   readonly counters: CentralCounters;
@@ -59,6 +63,9 @@ interface Reading {
 const accessRefused = 403;
 const batchBytes = 8 * 1024 * 1024;
 const lingerMs = 2;
+/** Most queries that one copy of the centre takes over at once: what it has nobody else can answer. */
+const queryPrefetch = 200;
+const queryRetryMs = 200;
 
 export class QueueReader {
   readonly source: Source;
@@ -104,9 +111,9 @@ export class QueueReader {
   async run(): Promise<void> {
     await this.#declare();
     while (!this.#pauses.over) {
-      await this.#databaseBack();
+      if (!this.source.isQueries) await this.#databaseBack();
       if (this.#pauses.over) break;
-      if (await this.#isFree()) {
+      if (this.source.isQueries || (await this.#isFree())) {
         const reading = await this.#open();
         if (reading !== undefined) {
           await reading.ended;
@@ -198,7 +205,7 @@ export class QueueReader {
     let verified = false;
     const early: Taken[] = [];
     try {
-      await channel.prefetch(prefetch);
+      await channel.prefetch(this.source.isQueries ? Math.min(prefetch, queryPrefetch) : prefetch);
       await channel.consume(
         queue,
         (message) => {
@@ -209,7 +216,7 @@ export class QueueReader {
           if (verified) batcher.add(taken, message.content.length);
           else early.push(taken);
         },
-        { exclusive: true },
+        { exclusive: !this.source.isQueries },
       );
     } catch (error) {
       reading.end();
@@ -217,7 +224,7 @@ export class QueueReader {
       throw error;
     }
     // A quorum queue knows no exclusive consumer: of two copies that found it free at once, both let go.
-    if (await this.#isShared(reading)) {
+    if (!this.source.isQueries && (await this.#isShared(reading))) {
       reading.end();
       return undefined;
     }
@@ -263,6 +270,7 @@ export class QueueReader {
     for (const { message, receivedMs } of batch) {
       const arrival = this.source.read(message, receivedMs);
       if (arrival === undefined) this.#options.counters.unknownChannel++;
+      else if (arrival === 'skip') this.#options.counters.skipped++;
       else {
         arrivals.push(arrival);
         messages.push(message);
@@ -282,19 +290,21 @@ export class QueueReader {
   }
 
   async #store(reading: Reading, arrivals: readonly Arrival[]): Promise<Answer[]> {
-    const { ingest, clock, counters, handOverMs = 10_000 } = this.#options;
+    const { ingest, desk, clock, counters, handOverMs = 10_000 } = this.#options;
+    const { isQueries } = this.source;
     const begunMs = clock.monotonicMs();
     for (;;) {
       try {
-        const answers = await ingest.take(arrivals);
+        const answers = await (isQueries ? desk : ingest).take(arrivals);
         if (this.#state === 'database-away') this.#state = 'reading';
         return answers;
       } catch (error) {
         if (!isHoldfastError(error, 'database-unreachable')) throw error;
         counters.databaseFailures++;
         this.#state = 'database-away';
-        if (!reading.open || this.#pauses.over || clock.monotonicMs() - begunMs > handOverMs) throw error;
-        await this.#pauses.pause(100 + this.#backoff.next());
+        if (!reading.open || this.#pauses.over) throw error;
+        if (!isQueries && clock.monotonicMs() - begunMs > handOverMs) throw error;
+        await this.#pauses.pause(isQueries ? queryRetryMs : 100 + this.#backoff.next());
       }
     }
   }
@@ -302,7 +312,7 @@ export class QueueReader {
   /** Publishes an answer; false when the next batch should wait until there is room. */
   #answer(channel: Channel, message: ConsumeMessage, arrival: Arrival, answer: Answer): boolean {
     const destination = this.source.destination(message, arrival, answer);
-    if (destination === undefined) return true;
+    if (destination === undefined || answer.body === undefined) return true;
     this.#options.counters.receipts++;
     return publish(channel, destination, answer.body, arrival.messageId);
   }

@@ -17,7 +17,16 @@ export const command: Command = {
     const { config } = context.loadConfig();
     const logger = createLogger(config.log.level);
     const stopping = context.stopSignal();
-    const central = createCentral({ config, logger, clock: systemClock(), processFigures: true });
+    const central = createCentral({
+      config,
+      logger,
+      clock: systemClock(),
+      dataFolder: context.dataFolder,
+      processFigures: true,
+      // A journal keeps what is written to a pipe; a person at a terminal sees it once.
+      ...(process.stderr.isTTY && { announce: context.printError }),
+    });
+    process.on('SIGHUP', () => void central.reloadCertificates());
     await central.start();
     logger.info({ http: central.ports.http }, 'the centre runs');
     if (!stopping.aborted) {

@@ -27,6 +27,8 @@ export interface CommandOption {
   readonly description: string;
   /** How the value is called in the help: `N` in `--count N`. */
   readonly value?: string;
+  /** May be given several times; the values stand on a line each. */
+  readonly many?: boolean;
   /** One letter for `-n`. */
   readonly short?: string;
 }

@@ -8,14 +8,17 @@ export const command: Command = {
   usage: '',
   options: {},
   details:
-    'Takes in reports over MQTT and HTTP, keeps them in DATA/spool and brings them to upstream.url.\nEnds in order at SIGTERM or SIGINT.',
+    'Takes in reports over MQTT and HTTP, keeps them in DATA/spool and brings them to upstream.url.\nEnds in order at SIGTERM or SIGINT; looks at once for renewed certificates at SIGHUP.',
   async run(context) {
     const { config } = context.loadConfig();
     const signal = context.stopSignal();
     const logger = createLogger(config.log.level);
     const clock = systemClock();
     const memory = new IdleMemory(clock);
-    const gateway = new Gateway({ config, dataFolder: context.dataFolder, clock, logger });
+    // A journal keeps what is written to a pipe; a person at a terminal sees it once.
+    const announce = process.stderr.isTTY ? { announce: context.printError } : {};
+    const gateway = new Gateway({ config, dataFolder: context.dataFolder, clock, logger, ...announce });
+    process.on('SIGHUP', () => void gateway.reloadCertificates());
     await gateway.start();
     memory.start();
     const running = setInterval(() => {}, 60_000);

@@ -46,7 +46,8 @@ export function parseLine(words: readonly string[], options: Readonly<Record<str
       const isOption = !token.inlineValue && token.value?.startsWith('-') && token.value !== '-';
       if (!token.value || isOption)
         throw new HoldfastError('usage', `${token.rawName} needs a value: ${option.value ?? 'VALUE'}`);
-      values[token.name] = token.value;
+      const before = option.many === true ? values[token.name] : undefined;
+      values[token.name] = before === undefined ? token.value : `${before}\n${token.value}`;
     }
   }
   const { config, data } = values as { config?: string; data?: string };

@@ -9,4 +9,8 @@ export const commands: Readonly<Record<string, () => Promise<{ command: Command 
   'check-config': () => import('./check-config.ts'),
   spool: () => import('./spool.ts'),
   user: () => import('./user.ts'),
+  lease: () => import('./lease.ts'),
+  audit: () => import('./audit.ts'),
+  enrol: () => import('./enrol.ts'),
+  authorize: () => import('./authorize.ts'),
 };

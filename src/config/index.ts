@@ -11,6 +11,7 @@ export { gatewayId } from './gateway-id.ts';
 export { type ConfigSources, type LoadedConfig, loadConfig } from './load.ts';
 export { nearest } from './nearest.ts';
 export { isLoopbackHost, networkMatcher, privateNetworks } from './networks.ts';
+export { parseDuration } from './quantities.ts';
 export { configurationReference } from './reference.ts';
 export { type GatewayConfig, namePattern } from './schema.ts';
 export { redactText, redactUrl } from './urls.ts';

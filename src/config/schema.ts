@@ -1,5 +1,7 @@
 import { logLevels } from '../platform/index.ts';
 import { choice, file, text, timezone } from './readers.ts';
+import { accountsKeys, queriesKeys } from './schema-accounts.ts';
+import { authorizationKeys } from './schema-authorization.ts';
 import { centralKeys } from './schema-central.ts';
 import { httpKeys, mqttKeys } from './schema-doors.ts';
 import { spoolKeys } from './schema-spool.ts';
@@ -48,7 +50,10 @@ export const schema = group('', {
       description: 'Lane of the spool that its reports wait in.',
     }),
   }),
+  authorization: group("Answers to machines' queries for authorization.", authorizationKeys),
   central: group('The other end: only for `holdfast central`.', centralKeys),
+  accounts: group('Accounts of people, at the gateway and at the centre.', accountsKeys),
+  queries: group('The HTTP queries, at the gateway and at the centre.', queriesKeys),
   log: group('The log, JSON lines on standard output.', {
     level: field(choice(...logLevels), 'info', { description: 'The least severe lines that are written.' }),
   }),

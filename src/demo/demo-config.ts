@@ -37,7 +37,7 @@ export function demoConfig(config: GatewayConfig, settings: DemoSettings): Gatew
       broker: undefined,
       mongodb: undefined,
       embedded: documentFolder,
-      http: { host, port: centralPort },
+      http: { host, port: centralPort, tls: undefined },
     },
   };
 }

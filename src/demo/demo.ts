@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { type Central, createCentral } from '../central.ts';
 import type { GatewayConfig } from '../config/index.ts';
 import { type Clock, createLogger } from '../platform/index.ts';
+import { createChannels } from '../protocols/machines/index.ts';
 import { createFigures, type Figures, Site } from '../simulate/index.ts';
 import { demoConfig } from './demo-config.ts';
 import { countDocuments, type DocumentCount } from './documents.ts';
@@ -100,7 +101,7 @@ export class Demo {
     const logs = join(folder, 'logs');
     const gatewayFolder = join(folder, 'gateway');
     for (const each of [folder, logs, gatewayFolder]) mkdirSync(each, { recursive: true, mode: 0o700 });
-    this.#before = await countDocuments(documents);
+    this.#before = countDocuments(documents, createChannels(this.#options.config.channels));
     this.#log = openSync(join(logs, 'gateway.log'), 'w', 0o600);
 
     const [gatewayId, upstreamPassword, password] = [this.#options.config.gateway.id ?? 'demo', secret(), secret()];
@@ -118,6 +119,7 @@ export class Demo {
     this.#central = createCentral({
       config,
       clock,
+      dataFolder: join(folder, 'central'),
       logger: createLogger(config.log.level, openSync(join(logs, 'central.log'), 'w', 0o600)),
       embeddedBroker: { host, port: 0, gateways: [{ id: gatewayId, password: upstreamPassword }] },
     });
@@ -198,7 +200,8 @@ export class Demo {
     await this.#switch.stop();
     if (this.#log >= 0) closeSync(this.#log);
     this.#log = -1;
-    const after = await countDocuments(join(this.#options.folder, 'documents'));
+    const { folder, config } = this.#options;
+    const after = countDocuments(join(folder, 'documents'), createChannels(config.channels));
     const machines = this.#site?.figures;
     if (machines === undefined) return { ledger, documents: after, machines: createFigures(), problems: [] };
     const { acknowledged, wrong } = machines;

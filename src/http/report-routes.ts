@@ -87,9 +87,12 @@ export function reportRoutes(app: FastifyInstance, options: ReportRoutesOptions)
       } finally {
         inflight--;
       }
-      if (answer.outcome === 'forbidden' || answer.reply === undefined) return answerError(reply, 'foreign-serial');
+      if (answer.outcome === 'forbidden') return answerError(reply, 'foreign-serial');
+      // A question waits for its answer: it holds up no report, and how many wait is limited where they are answered.
+      const said = answer.reply ?? (await answer.later);
+      if (said === undefined) return answerError(reply, 'internal');
       const status = channel === authorizationChannel ? 200 : answer.outcome === 'refused' ? 400 : 202;
-      return reply.status(status).type('application/json; charset=utf-8').send(answer.reply.body);
+      return reply.status(status).type('application/json; charset=utf-8').send(said.body);
     },
   );
 }

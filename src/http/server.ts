@@ -7,12 +7,13 @@
  * Failure behaviour: every refusal is JSON `{error, message}` with a code that says whether to come again; a taken port
  * fails `start()` with `port-taken`.
  */
+import type { Server } from 'node:tls';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Access } from '../broker/index.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Intake } from '../intake/types.ts';
 import { type Counters, countBy } from '../metrics.ts';
-import type { Clock, Logger } from '../platform/index.ts';
+import { type CertificateMaterial, type Clock, contextOptions, type Logger } from '../platform/index.ts';
 import { answerError, type Problem } from './problems.ts';
 import { reportRoutes } from './report-routes.ts';
 import { type Health, statusRoutes } from './status-routes.ts';
@@ -22,9 +23,7 @@ export interface HttpListenOptions {
   readonly host: string;
   readonly port: number;
   readonly alsoListen: readonly number[];
-  readonly tls:
-    | { readonly port: number; readonly certificate: string | Buffer; readonly key: string | Buffer }
-    | undefined;
+  readonly tls: (CertificateMaterial & { readonly port: number }) | undefined;
 }
 
 /** Limits of the server; `defaultHttpLimits` has what the configuration does not name. */
@@ -74,6 +73,7 @@ export interface HttpServerOptions {
 export class HttpServer {
   readonly #options: HttpServerOptions;
   #apps: FastifyInstance[] = [];
+  #secure: FastifyInstance | undefined;
   #ports: { plain: number[]; tls: number | undefined } = { plain: [], tls: undefined };
 
   constructor(options: HttpServerOptions) {
@@ -102,10 +102,16 @@ export class HttpServer {
     }
   }
 
+  /** Uses another certificate for connections from now on; those that stand live on. Throws what the TLS library says. */
+  setCertificate(material: CertificateMaterial): void {
+    (this.#secure?.server as unknown as Server | undefined)?.setSecureContext(contextOptions(material));
+  }
+
   /** Closes; requests under way are answered, idle connections are cut. */
   async stop(): Promise<void> {
     const apps = this.#apps;
     this.#apps = [];
+    this.#secure = undefined;
     this.#ports = { plain: [], tls: undefined };
     await Promise.all(apps.map((app) => app.close()));
   }
@@ -113,6 +119,7 @@ export class HttpServer {
   async #listen(tls: HttpListenOptions['tls'], host: string, port: number, key: string): Promise<number> {
     const app = this.#createApp(tls);
     this.#apps.push(app);
+    if (tls !== undefined) this.#secure = app;
     try {
       await app.listen({ host, port });
     } catch (error) {
@@ -132,7 +139,7 @@ export class HttpServer {
       // Node looks only so often; its own 30 s would make every timeout up to that much longer.
       connectionsCheckingInterval: Math.max(50, Math.min(headersTimeoutMs, requestTimeoutMs) / 4),
     };
-    const own = tls === undefined ? { http: timing } : { https: { ...timing, cert: tls.certificate, key: tls.key } };
+    const own = tls === undefined ? { http: timing } : { https: { ...timing, ...contextOptions(tls) } };
     const app = fastify({
       ...own,
       bodyLimit: maxBodyBytes,

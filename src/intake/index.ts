@@ -1,2 +1,2 @@
-export { MachineIntake } from './intake.ts';
-export type { Channel, Delivery, Intake, IntakeAnswer } from './types.ts';
+export { type AcceptedReport, MachineIntake } from './intake.ts';
+export type { Authority, Channel, Delivery, Intake, IntakeAnswer, Reply } from './types.ts';

@@ -19,12 +19,24 @@ import {
   validateReport,
 } from '../protocols/machines/index.ts';
 import type { Spool } from '../spool/index.ts';
-import type { Delivery, Intake, IntakeAnswer } from './types.ts';
+import type { Authority, Delivery, Intake, IntakeAnswer } from './types.ts';
 
 /** Serial under which a refused message is kept when it names none that is usable. */
 const unknownSerial = 'unknown';
 
 const forbidden: IntakeAnswer = { outcome: 'forbidden', reply: undefined, sequence: undefined };
+
+/** A report of a machine that is on disk. */
+export interface AcceptedReport {
+  readonly channel: MachineChannel;
+  readonly serial: string;
+  /** Byte for byte as received. */
+  readonly payload: Buffer;
+  readonly sequence: number;
+  /** Wall time of its acceptance in ms, and whether the clock was synchronized. */
+  readonly acceptedMs: number;
+  readonly clockTrusted: boolean;
+}
 
 export class MachineIntake implements Intake {
   readonly #channels: ReadonlyMap<string, MachineChannel>;
@@ -33,8 +45,12 @@ export class MachineIntake implements Intake {
   readonly #siteTime: SiteTime;
   readonly #counters: Counters;
   readonly #replies: ReplyWriter;
+  readonly #authority: Authority;
+  readonly #onStored: ((report: AcceptedReport) => void) | undefined;
   /** Reports on their way to the disk, by digest. */
   readonly #underWay = new Map<string, Promise<number>>();
+  /** Base information on its way to the disk, by 序列号: a query that comes right behind it must find it there. */
+  readonly #baseUnderWay = new Map<string, Promise<unknown>>();
 
   constructor(options: {
     channels: ReadonlyMap<string, MachineChannel>;
@@ -43,6 +59,9 @@ export class MachineIntake implements Intake {
     siteTime: SiteTime;
     counters: Counters;
     replies: ReplyWriter;
+    authority: Authority;
+    /** Told of each report once it is on disk; must not throw, and nobody waits for it. */
+    onStored?: (report: AcceptedReport) => void;
   }) {
     this.#channels = options.channels;
     this.#spool = options.spool;
@@ -50,6 +69,8 @@ export class MachineIntake implements Intake {
     this.#siteTime = options.siteTime;
     this.#counters = options.counters;
     this.#replies = options.replies;
+    this.#authority = options.authority;
+    this.#onStored = options.onStored;
   }
 
   hasChannel(name: string): boolean {
@@ -63,9 +84,21 @@ export class MachineIntake implements Intake {
     const { serial } = validation;
     if (serial !== undefined && !delivery.mayWrite(serial)) return this.#forbid('foreign-serial');
     if (!validation.ok) return this.#refuse(channel, delivery, validation);
-    // The centre's side of authorization is another capability: until it is there, nobody could answer.
-    if (channel.name === authorizationChannel) return this.#answer(channel, 'refused', validation, 'not-available');
+    if (channel.name === authorizationChannel) return this.#ask(delivery, validation.serial);
     return this.#store(channel, delivery.payload, validation);
+  }
+
+  #ask({ payload, transport }: Delivery, serial: string): IntakeAnswer {
+    const base = this.#baseUnderWay.get(serial);
+    const ask = () => this.#authority.ask({ serial, payload: kept, transport });
+    // Until then the connection's buffer may be used again.
+    const kept = base === undefined ? payload : Buffer.from(payload);
+    return {
+      outcome: 'asked',
+      sequence: undefined,
+      reply: undefined,
+      later: base === undefined ? ask() : base.then(ask),
+    };
   }
 
   async #store(channel: MachineChannel, payload: Buffer, validation: Validation & { ok: true }): Promise<IntakeAnswer> {
@@ -80,7 +113,9 @@ export class MachineIntake implements Intake {
     }
     const stored = this.#spool.append(channel.lane, { channel: channel.name, serial: validation.serial, payload });
     this.#underWay.set(key, stored);
+    if (channel.kind === 'base') this.#noteBase(validation.serial, stored);
     let sequence: number;
+    const acceptedMs = this.#clock.wallMs();
     try {
       sequence = await stored;
       repeats.remember(digest, sequence);
@@ -90,9 +125,20 @@ export class MachineIntake implements Intake {
     } finally {
       this.#underWay.delete(key);
     }
+    const clockTrusted = this.#clock.isTrusted();
+    this.#onStored?.({ channel, serial: validation.serial, payload, sequence, acceptedMs, clockTrusted });
     if (validation.unknownWord === 'state') this.#counters.unknownStates++;
     else if (validation.unknownWord === 'level') this.#counters.unknownLevels++;
     return this.#answer(channel, 'stored', validation, undefined, sequence);
+  }
+
+  #noteBase(serial: string, stored: Promise<unknown>): void {
+    const settled = stored
+      .catch(() => {})
+      .then(() => {
+        if (this.#baseUnderWay.get(serial) === settled) this.#baseUnderWay.delete(serial);
+      });
+    this.#baseUnderWay.set(serial, settled);
   }
 
   async #refuse(
@@ -104,6 +150,7 @@ export class MachineIntake implements Intake {
     const serial = isSerial(validation.serial) ? validation.serial : unknownSerial;
     await this.#spool.keepRefused({ channel: channel.name, serial, payload: delivery.payload }, reason);
     this.#count(validation.reason);
+    if (channel.name === authorizationChannel) await this.#authority.refused(validation.serial, reason);
     return this.#answer(channel, 'refused', validation, 'malformed');
   }
 

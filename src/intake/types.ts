@@ -10,13 +10,39 @@ export interface Delivery {
   mayWrite(serial: string): boolean;
 }
 
-/** What became of a delivery. Only `stored` and `repeated` mean that the report is on disk. */
+/** An answer in the machine's own words, and the topic for it. */
+export interface Reply {
+  readonly topic: string;
+  readonly body: Buffer;
+}
+
+/**
+ * What became of a delivery. Only `stored` and `repeated` mean that the report is on disk; `asked` was a question, which
+ * is acknowledged at once and answered by `later`.
+ */
 export interface IntakeAnswer {
-  readonly outcome: 'stored' | 'repeated' | 'refused' | 'forbidden';
-  /** The answer in the machine's own words and the topic for it; undefined when there is none to give (`forbidden`). */
-  readonly reply: { readonly topic: string; readonly body: Buffer } | undefined;
+  readonly outcome: 'stored' | 'repeated' | 'refused' | 'forbidden' | 'asked';
+  /** undefined when there is none to give (`forbidden`), or none yet (`asked`). */
+  readonly reply: Reply | undefined;
+  /**
+   * Of `asked` only: the answer, up to about a minute later; undefined when the answer to another query on the same topic
+   * is this one's too. Never rejects.
+   */
+  readonly later?: Promise<Reply | undefined>;
   /** Sequence of the stored report, when there is one. */
   readonly sequence: number | undefined;
+}
+
+/** Who answers machines' questions for authorization. */
+export interface Authority {
+  /** Resolves with the answer to a valid query; with undefined as `IntakeAnswer.later` says. Never rejects. */
+  ask(query: {
+    readonly serial: string;
+    readonly payload: Buffer;
+    readonly transport: Delivery['transport'];
+  }): Promise<Reply | undefined>;
+  /** A query was not understood. Resolves when that is put down, or could not be. */
+  refused(serial: string | undefined, reason: string): Promise<void>;
 }
 
 /** Validates, stores, answers; independent of how a report came. */

@@ -48,16 +48,36 @@ export interface IndexDefinition extends CollectionName {
   readonly keys: readonly (readonly [field: string, direction: 1 | -1])[];
 }
 
-/** What to look for: every field of `filter` equal, then sorted, then cut. */
+/** A value that a field is compared with. Never an object of a client: what is not one of these matches nothing. */
+export type Comparable = string | number | bigint | boolean | null | Date;
+
+/** What a field must be: equal, within bounds that belong to it (either alone too), or one of a list. */
+export type Condition =
+  | Comparable
+  | { readonly atLeast?: Comparable; readonly atMost?: Comparable }
+  | { readonly oneOf: readonly Comparable[] };
+
+/** Every field must be as it says. Fields of the top level only. */
+export type Filter = Readonly<Record<string, Condition>>;
+
+/** What to look for: matched, then sorted, then cut. */
 export interface Query {
-  readonly filter?: Readonly<Record<string, string | number | bigint | boolean | null | Date>>;
+  readonly filter?: Filter;
   readonly sort?: readonly (readonly [field: string, direction: 1 | -1])[];
   readonly skip?: number;
   readonly limit?: number;
 }
 
+/** A change of one document: fields that get a value, integers that something is added to (missing counts as 0). */
+export interface Change {
+  readonly set?: Readonly<Record<string, StoredValue>>;
+  readonly add?: Readonly<Record<string, bigint>>;
+  /** Fields set only when the document is made by this change. */
+  readonly setOnInsert?: Readonly<Record<string, StoredValue>>;
+}
+
 /**
- * Where the centre keeps documents. Every method rejects with `database-unreachable` when the database is away, not
+ * Where documents are kept: of the centre, and of the box. Every method rejects with `database-unreachable` when the database is away, not
  * ready or takes nothing at all; whatever it was doing may then be done or not, and may be done again.
  */
 export interface DocumentStore {
@@ -74,6 +94,23 @@ export interface DocumentStore {
   insertBatch(target: CollectionName, documents: readonly NewDocument[]): Promise<InsertOutcome[]>;
   /** Makes the indexes that are missing. */
   ensureIndexes(indexes: readonly IndexDefinition[]): Promise<void>;
-  count(target: CollectionName, filter?: Query['filter']): Promise<number>;
+  count(target: CollectionName, filter?: Filter): Promise<number>;
   find(target: CollectionName, query?: Query): Promise<StoredDocument[]>;
+  /** The different values of a field that are strings, sorted by code point. */
+  distinct(target: CollectionName, field: string, filter?: Filter): Promise<string[]>;
+  /** Puts a document in the place of the one with its `_id`, or as a new one; resolves once it is safe. */
+  put(target: CollectionName, document: StoredDocument): Promise<void>;
+  /**
+   * Changes the document with this `_id`, if it also matches `filter`, in one step (two at once do not lose one), and
+   * resolves with it as it is then, once that is safe; undefined when there is none. `insert` makes it when no document
+   * has the `_id`; with a `filter` that the present one does not match, nothing happens and undefined is the answer.
+   */
+  update(
+    target: CollectionName,
+    id: string,
+    change: Change,
+    options?: { readonly filter?: Filter; readonly insert?: boolean },
+  ): Promise<StoredDocument | undefined>;
+  /** Removes what matches and resolves with how many; an empty filter removes all. */
+  remove(target: CollectionName, filter: Filter): Promise<number>;
 }

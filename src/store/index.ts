@@ -1,7 +1,11 @@
 export { Double } from 'mongodb';
 export type {
+  Change,
   CollectionName,
+  Comparable,
+  Condition,
   DocumentStore,
+  Filter,
   IndexDefinition,
   InsertOutcome,
   NewDocument,
@@ -9,5 +13,5 @@ export type {
   StoredDocument,
   StoredValue,
 } from './document-store.ts';
-export { EmbeddedDocumentStore, type EmbeddedOptions } from './embedded-document-store.ts';
 export { MongoDocumentStore, type MongoOptions } from './mongo-document-store.ts';
+export { type Keep, SqliteDocumentStore, type SqliteOptions } from './sqlite-document-store.ts';

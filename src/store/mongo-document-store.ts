@@ -10,16 +10,21 @@
  */
 import { type Collection, type Db, MongoClient, type MongoClientOptions, MongoServerError } from 'mongodb';
 import { describeError, HoldfastError } from '../errors.ts';
+import { checkField } from './conditions.ts';
 import type {
+  Change,
   CollectionName,
   DocumentStore,
+  Filter,
   IndexDefinition,
   InsertOutcome,
   NewDocument,
   Query,
   StoredDocument,
 } from './document-store.ts';
-import { isServerFailure, type Stop, stopOf, unreachable } from './mongo-errors.ts';
+import { InTurn } from './in-turn.ts';
+import { asRead, byCodePoint, changeOf, filterOf, madeBy, searchOf } from './mongo-commands.ts';
+import { isDuplicate, isIndexConflict, isServerFailure, type Stop, stopOf, unreachable } from './mongo-errors.ts';
 
 /** How to reach the database. */
 export interface MongoOptions {
@@ -39,10 +44,14 @@ export interface MongoOptions {
  */
 const ferretInsert = 100;
 
+/** How often a document is made or put while others make and remove it. */
+const mostTries = 100;
+
 export class MongoDocumentStore implements DocumentStore {
   readonly #options: MongoOptions;
   #started = false;
-  #largest: number | undefined;
+  readonly #inTurn = new InTurn();
+  #ferret: boolean | undefined;
   /** Connected at the first question; not yet when the server is away. */
   #client: Promise<MongoClient> | undefined;
 
@@ -70,8 +79,9 @@ export class MongoDocumentStore implements DocumentStore {
     const refused = new Map<string, string>();
     let pending = documents.map((_, index) => index);
     let looked = false;
+    const largest = (await this.#isFerret()) ? ferretInsert : documents.length;
     while (pending.length > 0) {
-      const batch = pending.slice(0, await this.#largestInsert()).map((index) => documents[index]!);
+      const batch = pending.slice(0, largest).map((index) => documents[index]!);
       const stop = await this.#insertOrdered(target, batch);
       for (const index of pending.slice(0, stop?.place ?? batch.length)) outcomes[index] = { kind: 'inserted' };
       if (stop === undefined) {
@@ -106,23 +116,95 @@ export class MongoDocumentStore implements DocumentStore {
   async ensureIndexes(indexes: readonly IndexDefinition[]): Promise<void> {
     for (const { database, collection, name, keys } of indexes) {
       const key = Object.fromEntries(keys);
-      await this.#ask(async () => (await this.#collection({ database, collection })).createIndex(key, { name }));
+      await this.#ask(async () => {
+        const target = await this.#collection({ database, collection });
+        try {
+          await target.createIndex(key, { name });
+        } catch (error) {
+          if (!isIndexConflict(error)) throw error;
+          await target.dropIndex(name);
+          await target.createIndex(key, { name });
+        }
+      });
     }
   }
 
-  count(target: CollectionName, filter: Query['filter'] = {}): Promise<number> {
-    return this.#ask(async () => (await this.#collection(target)).countDocuments(filter));
+  async count(target: CollectionName, filter?: Filter): Promise<number> {
+    const wanted = filterOf(filter);
+    return this.#ask(async () => (await this.#collection(target)).countDocuments(wanted));
   }
 
-  find(target: CollectionName, { filter = {}, sort = [], skip = 0, limit = 0 }: Query = {}): Promise<StoredDocument[]> {
-    return this.#ask(async () =>
-      (await this.#collection(target))
-        .find(filter)
-        .sort(sort.map(([field, direction]) => [field, direction] as [string, 1 | -1]))
-        .skip(skip)
-        .limit(limit)
-        .toArray(),
+  async find(target: CollectionName, query: Query = {}): Promise<StoredDocument[]> {
+    const search = searchOf(query);
+    return this.#ask(async () => search(await this.#collection(target)).toArray());
+  }
+
+  /** How the server would answer `find` (`queryPlanner`). For tests and for looking into a slow query. */
+  async explain(target: CollectionName, query: Query = {}): Promise<unknown> {
+    const search = searchOf(query);
+    return this.#ask(async () => search(await this.#collection(target)).explain('queryPlanner'));
+  }
+
+  async distinct(target: CollectionName, field: string, filter?: Filter): Promise<string[]> {
+    checkField(field);
+    const wanted = filterOf(filter);
+    const values = await this.#ask(async () => (await this.#collection(target)).distinct(field, wanted));
+    return values.filter((value): value is string => typeof value === 'string').sort(byCodePoint);
+  }
+
+  async put(target: CollectionName, document: StoredDocument): Promise<void> {
+    const { _id, ...fields } = document;
+    const replace = async (collection: Collection<StoredDocument>) => {
+      for (let tries = 1; ; tries++) {
+        try {
+          await collection.replaceOne({ _id }, fields, { upsert: true });
+          return;
+        } catch (error) {
+          // Two that put a new document at once: the server lets the second try again.
+          if (!isDuplicate(error) || tries === mostTries) throw error;
+        }
+      }
+    };
+    await this.#ask(() => this.#alone(target, _id, replace));
+  }
+
+  /**
+   * Not an upsert: that would give a new document the values of the filter, and what two at once get from it differs from
+   * server to server. A document is changed where there is one, else made; each step is one command.
+   */
+  async update(
+    target: CollectionName,
+    id: string,
+    change: Change,
+    { filter, insert = false }: { readonly filter?: Filter; readonly insert?: boolean } = {},
+  ): Promise<StoredDocument | undefined> {
+    const operators = changeOf(change);
+    const wanted = { $and: [{ _id: id }, filterOf(filter)] };
+    const makesIfMissing = insert ? madeBy(id, change) : undefined;
+    return this.#ask(() =>
+      this.#alone(target, id, async (collection) => {
+        for (let tries = 1; ; tries++) {
+          const found = operators
+            ? await collection.findOneAndUpdate(wanted, operators, { returnDocument: 'after' })
+            : await collection.findOne(wanted);
+          if (found !== null || makesIfMissing === undefined) return found ?? undefined;
+          try {
+            await collection.insertOne(makesIfMissing);
+            // Not read again: another may have changed it meanwhile, and would be given the same document.
+            return asRead(makesIfMissing);
+          } catch (error) {
+            if (!isDuplicate(error) || tries === mostTries) throw error;
+            // Somebody made it, now or long ago. It was asked again since: what the filter does not want is there.
+            if (filter !== undefined && tries > 1) return undefined;
+          }
+        }
+      }),
     );
+  }
+
+  async remove(target: CollectionName, filter: Filter): Promise<number> {
+    const wanted = filterOf(filter);
+    return this.#ask(async () => (await (await this.#collection(target)).deleteMany(wanted)).deletedCount);
   }
 
   /** Inserts up to the first document that is not taken; undefined when all were. */
@@ -186,13 +268,23 @@ export class MongoDocumentStore implements DocumentStore {
     }
   }
 
-  /** How many documents may go into one ordered insert. */
-  async #largestInsert(): Promise<number> {
-    this.#largest ??= await this.#ask(async () => {
-      const server = await (await this.#database('admin', '')).command({ buildInfo: 1 });
-      return 'ferretdbVersion' in server ? ferretInsert : Number.POSITIVE_INFINITY;
+  /** Changes one document. FerretDB 1 reads and then writes, so what this process does goes one after the other there. */
+  async #alone<T>(
+    target: CollectionName,
+    id: string,
+    task: (collection: Collection<StoredDocument>) => Promise<T>,
+  ): Promise<T> {
+    const collection = await this.#collection(target);
+    if (!(await this.#isFerret())) return task(collection);
+    return this.#inTurn.run(`${collection.namespace} ${id}`, () => task(collection));
+  }
+
+  /** Asks once. */
+  async #isFerret(): Promise<boolean> {
+    this.#ferret ??= await this.#ask(async () => {
+      return 'ferretdbVersion' in (await (await this.#database('admin', '')).command({ buildInfo: 1 }));
     });
-    return this.#largest;
+    return this.#ferret;
   }
 
   async #collection({ database, collection }: CollectionName): Promise<Collection<StoredDocument>> {

@@ -8,6 +8,7 @@ export interface Stop {
 }
 
 const duplicateKey = 11_000;
+const indexKeySpecsConflict = 86;
 
 /**
  * Codes with which a server says that it cannot write now: unreachable members, failing over, shutting down, no right
@@ -38,6 +39,16 @@ export function isServerFailure(error: unknown): boolean {
   if (error instanceof MongoInvalidArgumentError) return false;
   // What else the driver throws by itself is about the connection; what it cannot encode is no MongoError.
   return error instanceof MongoError || isHoldfastError(error);
+}
+
+/** True when there is another document with the same `_id`. */
+export function isDuplicate(error: unknown): boolean {
+  return error instanceof MongoServerError && error.code === duplicateKey;
+}
+
+/** True when there is an index of that name with other keys. */
+export function isIndexConflict(error: unknown): boolean {
+  return error instanceof MongoServerError && error.code === indexKeySpecsConflict;
 }
 
 /** The error as callers know it. */

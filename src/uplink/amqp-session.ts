@@ -1,20 +1,20 @@
-import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Message } from 'amqplib';
+import type { Channel, ChannelModel, ConfirmChannel, Message } from 'amqplib';
 import { HoldfastError } from '../errors.ts';
 import type { Clock, Logger } from '../platform/index.ts';
 import {
   channelQueueArguments,
-  gatewayControlQueue,
   gatewayReceiptsQueue,
   type QueueArguments,
   type QueueType,
-  replyQueueArguments,
 } from '../protocols/machines/index.ts';
+import { ControlReader } from './amqp-control.ts';
+import { QuerySender } from './amqp-queries.ts';
 import { ReplyReader } from './amqp-replies.ts';
-import { replyCode, Topology } from './amqp-topology.ts';
+import { Topology } from './amqp-topology.ts';
 import type { LinkSession } from './link.ts';
-import { type BrokerPlace, idTakenError, lostError } from './link-errors.ts';
+import { type BrokerPlace, lostError } from './link-errors.ts';
 import { SendGate } from './send-gate.ts';
-import type { OutgoingReport, TransportListener } from './transport.ts';
+import type { OutgoingQuery, OutgoingReport, TransportListener } from './transport.ts';
 
 /** What a session needs besides its connection. */
 export interface AmqpSessionOptions {
@@ -30,9 +30,6 @@ export interface AmqpSessionOptions {
 
 /** Bytes of bodies handed to the client library and not confirmed; beyond it `send` asks to wait. */
 const underWayLimitBytes = 16 * 1024 * 1024;
-/** So long after a failed `onControl` the message is asked for again. */
-const controlRetryMs = 5_000;
-const accessRefused = 403;
 
 /**
  * One AMQP connection: reports out on a confirm channel, receipts and pushes in on channels of their own. Anything that
@@ -52,7 +49,9 @@ export class AmqpSession implements LinkSession {
   readonly #declaring = new Set<string>();
   readonly #end: (error: HoldfastError) => void;
   #publisher!: ConfirmChannel;
+  #asker!: QuerySender;
   #replies!: ReplyReader;
+  readonly #control: ControlReader;
   #ended = false;
 
   constructor(model: ChannelModel, listener: TransportListener, options: AmqpSessionOptions) {
@@ -68,6 +67,15 @@ export class AmqpSession implements LinkSession {
       (model.connection.serverProperties as { version?: string }).version,
     );
     this.#replyTo = options.replies === 'per-gateway' ? gatewayReceiptsQueue(options.gatewayId) : undefined;
+    this.#control = new ControlReader({
+      topology: this.#topology,
+      gatewayId: options.gatewayId,
+      clock: options.clock,
+      logger: options.logger,
+      onControl: (body) => listener.onControl(body),
+      onFailure: (error) => this.#fail(error),
+      isEnded: () => this.#ended,
+    });
     const { promise, resolve } = Promise.withResolvers<HoldfastError>();
     this.closed = promise;
     this.#end = resolve;
@@ -89,7 +97,7 @@ export class AmqpSession implements LinkSession {
 
   /** Opens everything; to be awaited before use. The control queue comes first: it tells whether the id is ours. */
   async open(): Promise<void> {
-    await this.#openControl();
+    await this.#control.open(await this.#channel());
     for (const channel of this.#options.channels) await this.#topology.ensure(channel, this.#channelArguments);
     this.#replies = new ReplyReader({
       consumer: await this.#channel(),
@@ -106,6 +114,28 @@ export class AmqpSession implements LinkSession {
     this.#guard(publisher);
     publisher.on('drain', () => this.#gate.bufferDrained());
     publisher.on('return', (message) => this.#onReturn(message));
+    const asker = await this.#model.createConfirmChannel();
+    this.#guard(asker);
+    this.#asker = new QuerySender({
+      channel: asker,
+      gatewayId: this.#options.gatewayId,
+      replyTo: this.#replyTo,
+      onConfirmed: (messageId) => {
+        if (!this.#ended) this.#listener.onConfirmed(messageId);
+      },
+      onRejected: (messageId, isReturned) => {
+        if (!this.#ended) this.#listener.onRejected(messageId, isReturned ? unroutable() : refusedByBroker());
+      },
+      onReturned: (channel) => this.#declareAgain(channel),
+    });
+  }
+
+  get controlDrained(): Promise<void> {
+    return this.#control.drained;
+  }
+
+  ask(query: OutgoingQuery): void {
+    this.#asker.ask(query);
   }
 
   send(report: OutgoingReport): boolean {
@@ -161,7 +191,10 @@ export class AmqpSession implements LinkSession {
 
   #onReturn(message: Message): void {
     this.#returned.add(message.properties.messageId as string);
-    const channel = message.fields.routingKey;
+    this.#declareAgain(message.fields.routingKey);
+  }
+
+  #declareAgain(channel: string): void {
     if (this.#declaring.has(channel)) return;
     this.#declaring.add(channel);
     this.#options.logger.warn(
@@ -172,41 +205,6 @@ export class AmqpSession implements LinkSession {
       .ensure(channel, this.#channelArguments)
       .catch((error) => this.#fail(error))
       .finally(() => this.#declaring.delete(channel));
-  }
-
-  async #openControl(): Promise<void> {
-    const queue = gatewayControlQueue(this.#options.gatewayId);
-    const { consumerCount } = await this.#topology.ensure(queue, replyQueueArguments);
-    if (consumerCount > 0) throw idTakenError(queue);
-    const channel = await this.#channel();
-    // One at a time, so that pushes are applied in their order.
-    await channel.prefetch(1);
-    try {
-      await channel.consume(queue, (message) => this.#onControl(channel, message), { exclusive: true });
-    } catch (error) {
-      throw replyCode(error) === accessRefused ? idTakenError(queue, error) : error;
-    }
-  }
-
-  #onControl(channel: Channel, message: ConsumeMessage | null): void {
-    if (this.#ended) return;
-    if (!message) {
-      this.#fail(
-        new HoldfastError('uplink-closed', 'the control queue was deleted; it is made again with a new connection'),
-      );
-      return;
-    }
-    this.#listener.onControl(message.content).then(
-      () => {
-        if (!this.#ended) channel.ack(message);
-      },
-      (error) => {
-        this.#options.logger.error({ error: String(error) }, 'a push of the centre could not be applied; asking again');
-        this.#options.clock.after(controlRetryMs, () => {
-          if (!this.#ended) channel.nack(message);
-        });
-      },
-    );
   }
 
   async #channel(): Promise<Channel> {

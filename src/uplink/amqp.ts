@@ -9,21 +9,22 @@
  * - A dead connection is noticed by heartbeats within 30 s, an unanswered try to connect ends after 10 s.
  */
 import amqp from 'amqplib';
-import type { HoldfastError } from '../errors.ts';
 import type { Clock, Logger } from '../platform/index.ts';
 import type { QueueType } from '../protocols/machines/index.ts';
+import { amqpConnectError } from './amqp-errors.ts';
 import { AmqpSession } from './amqp-session.ts';
-import { replyCode } from './amqp-topology.ts';
-import { type BrokerAddress, parseBrokerUrl, socketOptions, type TlsFiles } from './broker-socket.ts';
+import { parseBrokerUrl, socketOptions, type TlsSource } from './broker-socket.ts';
 import { Link } from './link.ts';
-import { connectError, lostError, refusedError } from './link-errors.ts';
+import type { BrokerKeys } from './link-errors.ts';
 import type { UplinkTransport } from './transport.ts';
 
 /** How to reach RabbitMQ and as whom. */
 export interface AmqpTransportOptions {
   /** `amqp(s)://user:password@host:port/vhost`. */
   readonly url: string;
-  readonly tls: TlsFiles;
+  readonly tls: TlsSource;
+  /** Where the configuration names the broker, for messages. */
+  readonly keys?: BrokerKeys;
   readonly gatewayId: string;
   readonly replies: 'per-device' | 'per-gateway';
   /** How a missing channel queue is made. */
@@ -41,8 +42,8 @@ const heartbeatS = 10;
 
 /** A transport over AMQP. Throws `configuration-invalid` for a URL of another kind; connects only at `start()`. */
 export function createAmqpTransport(options: AmqpTransportOptions): UplinkTransport {
-  const { url, tls, gatewayId, logger, clock, random } = options;
-  const address = parseBrokerUrl(url);
+  const { url, tls, keys, gatewayId, logger, clock, random } = options;
+  const address = parseBrokerUrl(url, keys);
   return new Link({
     logger,
     clock,
@@ -74,18 +75,4 @@ export function createAmqpTransport(options: AmqpTransportOptions): UplinkTransp
       }
     },
   });
-}
-
-/**
- * The library reports a refusal during the handshake only as text: `Handshake terminated by server: 403 (ACCESS-REFUSED)
- * …` for user and password, `Expected ConnectionOpenOk; got <ConnectionClose …>` for the virtual host.
- */
-function amqpConnectError(cause: unknown, address: BrokerAddress): HoldfastError {
-  const text = cause instanceof Error ? cause.message : '';
-  if (/^Handshake terminated by server: 403/.test(text)) return refusedError(address, 'ACCESS_REFUSED', cause);
-  if (/^Expected ConnectionOpenOk; got <ConnectionClose/.test(text)) {
-    return refusedError(address, 'virtual host not found or not allowed', cause);
-  }
-  if (replyCode(cause) !== undefined) return lostError(cause, address);
-  return connectError(cause, address);
 }

@@ -2,12 +2,12 @@ import type { Alarms } from '../alarms.ts';
 import type { Counters } from '../metrics.ts';
 import type { Clock, Logger } from '../platform/index.ts';
 import type { LaneName, Spool } from '../spool/index.ts';
-import type { UplinkTransport } from './transport.ts';
+import type { ReportTransport } from './transport.ts';
 
 /** What a forwarder is made of, and how it behaves. */
 export interface ForwarderOptions {
   readonly spool: Spool;
-  readonly transport: UplinkTransport;
+  readonly transport: ReportTransport;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly alarms: Alarms;
@@ -26,8 +26,6 @@ export interface ForwarderOptions {
   readonly pauses?: { readonly firstMs: number; readonly longestMs: number };
   /** 设备状态 of a report's body, where its channel has one; a centre without `correlation_id` is matched by it. */
   readonly stateOf: (channel: string, body: Uint8Array) => string | undefined;
-  /** A message of the centre for the gateway. */
-  readonly onControl?: (body: Buffer) => Promise<void>;
 }
 
 /** How the uplink stands, for /healthz. */

@@ -23,7 +23,7 @@ import { readReceipt } from './receipts.ts';
 import { Refusals } from './refusals.ts';
 import { Scheduler } from './scheduler.ts';
 import { Silence } from './silence.ts';
-import type { Receipt, TransportListener } from './transport.ts';
+import type { Receipt, ReportListener } from './transport.ts';
 
 /** The lane of base information (contracts/machines.md). */
 const indexedLane: LogName = 'state';
@@ -36,7 +36,7 @@ const maxParkedWhileOpening = 4;
 const maxMoving = 256;
 const maxReservedForAlarms = 16;
 
-export class Forwarder implements TransportListener {
+export class Forwarder implements ReportListener {
   readonly #options: ForwarderOptions;
   readonly #logger: Logger;
   readonly #lanes: readonly LaneQueue[];
@@ -237,10 +237,6 @@ export class Forwarder implements TransportListener {
     } else if (verdict.kind === 'malformed') void this.#refusals.quarantine(flight, verdict.text);
     else this.#refusals.refuse(flight, verdict.text);
     this.#pump();
-  }
-
-  async onControl(body: Buffer): Promise<void> {
-    await this.#options.onControl?.(body);
   }
 
   #now(): number {

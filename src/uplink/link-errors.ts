@@ -4,7 +4,19 @@ import { HoldfastError } from '../errors.ts';
 export interface BrokerPlace {
   /** `host:port`. */
   readonly place: string;
+  /** Where the configuration names the broker; without it, the gateway's upstream. */
+  readonly keys?: BrokerKeys;
 }
+
+/** Names of keys of the configuration, or of the file that stands for it. */
+export interface BrokerKeys {
+  readonly url: string;
+  /** Before `.ca`, `.certificate` and `.key`. */
+  readonly tls: string;
+}
+
+/** The keys of the gateway's upstream. */
+export const upstreamBrokerKeys: BrokerKeys = { url: 'upstream.url', tls: 'upstream.tls' };
 
 const authorityCodes = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
@@ -27,38 +39,38 @@ const clientAlerts =
 const notTls = new Set(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'EPROTO']);
 
 /** What an error of a socket or of the TLS handshake means; undefined when it is neither. */
-export function tlsError(cause: unknown, { place }: BrokerPlace): HoldfastError | undefined {
+export function tlsError(cause: unknown, { place, keys = upstreamBrokerKeys }: BrokerPlace): HoldfastError | undefined {
   const code = codeOf(cause);
   const own = (name: 'ca' | 'expired' | 'host' | 'client', next: string) =>
     new HoldfastError(`uplink-tls-${name}`, next, cause);
   if (authorityCodes.has(code)) {
     return own(
       'ca',
-      `the certificate of ${place} is not signed by a trusted authority: name the file of the right authority in upstream.tls.ca`,
+      `the certificate of ${place} is not signed by a trusted authority: name the file of the right authority in ${keys.tls}.ca`,
     );
   }
   if (timeCodes.has(code)) {
     return own(
       'expired',
-      `the certificate of ${place} has expired or is not yet valid: renew it at the broker, or correct this box's clock`,
+      `the certificate of ${place} has expired or is not yet valid: renew it at the broker, or correct the clock of this computer`,
     );
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return own(
       'host',
-      `the certificate of ${place} is for another host: write the name that it is for into upstream.url, or have it issued for this one`,
+      `the certificate of ${place} is for another host: write the name that it is for into ${keys.url}, or have it issued for this one`,
     );
   }
   if (clientAlerts.test(code)) {
     return own(
       'client',
-      `${place} does not accept this gateway's client certificate, or wants one: check upstream.tls.certificate and upstream.tls.key`,
+      `${place} does not accept our client certificate, or wants one: check ${keys.tls}.certificate and ${keys.tls}.key`,
     );
   }
   if (notTls.has(code)) {
     return new HoldfastError(
       'uplink-unreachable',
-      `${place} does not speak TLS: check the port in upstream.url, or whether amqp:// or mqtt:// is meant`,
+      `${place} does not speak TLS: check the port in ${keys.url}, or whether amqp:// or mqtt:// is meant`,
       cause,
     );
   }
@@ -68,7 +80,7 @@ export function tlsError(cause: unknown, { place }: BrokerPlace): HoldfastError 
 /** What a failed try to connect means; the sentence names what to do next. */
 export function connectError(cause: unknown, where: BrokerPlace): HoldfastError {
   if (cause instanceof HoldfastError) return cause;
-  const { place } = where;
+  const { place, keys = upstreamBrokerKeys } = where;
   const known = tlsError(cause, where);
   if (known) return known;
   switch (codeOf(cause)) {
@@ -76,7 +88,7 @@ export function connectError(cause: unknown, where: BrokerPlace): HoldfastError 
     case 'EAI_AGAIN':
       return new HoldfastError(
         'uplink-unreachable',
-        `${place} is not known: check the host in upstream.url and DNS`,
+        `${place} is not known: check the host in ${keys.url} and DNS`,
         cause,
       );
     case 'ECONNREFUSED':
@@ -88,17 +100,21 @@ export function connectError(cause: unknown, where: BrokerPlace): HoldfastError 
     default:
       return new HoldfastError(
         'uplink-unreachable',
-        `${place} cannot be reached: check the network and upstream.url`,
+        `${place} cannot be reached: check the network and ${keys.url}`,
         cause,
       );
   }
 }
 
 /** The broker does not let this gateway in; `reason` is the broker's word. */
-export function refusedError({ place }: BrokerPlace, reason: string, cause?: unknown): HoldfastError {
+export function refusedError(
+  { place, keys = upstreamBrokerKeys }: BrokerPlace,
+  reason: string,
+  cause?: unknown,
+): HoldfastError {
   return new HoldfastError(
     'uplink-refused',
-    `${place} refuses the user, the password or the virtual host of upstream.url (${reason}): correct them, or the rights at the broker`,
+    `${place} refuses the user, the password or the virtual host of ${keys.url} (${reason}): correct them, or the rights at the broker`,
     cause,
   );
 }

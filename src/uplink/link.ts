@@ -11,7 +11,7 @@
 import { HoldfastError } from '../errors.ts';
 import type { Clock, Logger } from '../platform/index.ts';
 import { Backoff } from './backoff.ts';
-import type { OutgoingReport, TransportListener, TransportState, UplinkTransport } from './transport.ts';
+import type { OutgoingQuery, OutgoingReport, TransportListener, TransportState, UplinkTransport } from './transport.ts';
 
 /** One connection, ready for use. It calls the listener it was opened with until `closed` resolves. */
 export interface LinkSession {
@@ -19,7 +19,10 @@ export interface LinkSession {
   readonly closed: Promise<HoldfastError>;
   /** The broker holds the connection back. */
   readonly blocked: boolean;
+  /** Resolves when all that waited in the control queue when the connection was made is applied. Never rejects. */
+  readonly controlDrained: Promise<void>;
   send(report: OutgoingReport): boolean;
+  ask(query: OutgoingQuery): void;
   watchReplies(channel: string, serial: string): Promise<void> | undefined;
   /** Says good-bye to the broker; resolves when it has answered. The link gives it a deadline. */
   close(): Promise<void>;
@@ -102,6 +105,10 @@ export class Link implements UplinkTransport {
     return this.#present().send(report);
   }
 
+  ask(query: OutgoingQuery): void {
+    this.#present().ask(query);
+  }
+
   #present(): LinkSession {
     if (this.#session) return this.#session;
     throw new HoldfastError('uplink-closed', 'there is no connection to the broker; wait until it is back');
@@ -159,6 +166,10 @@ export class Link implements UplinkTransport {
     let error: HoldfastError | undefined;
     try {
       listener.onConnected();
+      // After onConnected, however early it was: who listens counts from there.
+      session.controlDrained.then(() => {
+        if (this.#session === session) listener.onControlDrained();
+      });
       error = await endOf(session, stopping);
     } finally {
       this.#session = undefined;

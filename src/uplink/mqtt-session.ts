@@ -2,12 +2,12 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { type IPublishPacket, type IStore, MqttClient, type Packet } from 'mqtt';
 import { HoldfastError } from '../errors.ts';
-import type { Clock } from '../platform/index.ts';
+import type { Clock, Timer } from '../platform/index.ts';
 import type { BrokerAddress } from './broker-socket.ts';
 import type { LinkSession } from './link.ts';
 import { lostError, refusedError } from './link-errors.ts';
 import { SendGate } from './send-gate.ts';
-import type { OutgoingReport, TransportListener } from './transport.ts';
+import type { OutgoingQuery, OutgoingReport, TransportListener } from './transport.ts';
 
 /** What a session needs besides its socket. */
 export interface MqttSessionOptions {
@@ -22,11 +22,14 @@ const keepaliveS = 10;
 const connackTimeoutMs = 10_000;
 /** A push that is not applied by then ends the session; the broker sends it again on the next. */
 const controlDeadlineMs = 10_000;
+/** The broker hands over what waited for this gateway at once: so long after the last of it, that was all. */
+const controlQuietMs = 250;
 const maximumQos = 1;
 
 /** One MQTT connection over a socket that already stands. */
 export class MqttSession implements LinkSession {
   readonly closed: Promise<HoldfastError>;
+  readonly controlDrained: Promise<void>;
   readonly blocked = false;
   readonly #client: MqttClient;
   readonly #socket: Socket;
@@ -37,6 +40,8 @@ export class MqttSession implements LinkSession {
   readonly #upPrefix: string;
   readonly #receiptPrefix: string;
   readonly #controlTopic: string;
+  readonly #drained: () => void;
+  #quiet: Timer | undefined;
   #subscribed = false;
   #ended = false;
 
@@ -51,6 +56,9 @@ export class MqttSession implements LinkSession {
     const { promise, resolve } = Promise.withResolvers<HoldfastError>();
     this.closed = promise;
     this.#end = resolve;
+    const drained = Promise.withResolvers<void>();
+    this.controlDrained = drained.promise;
+    this.#drained = drained.resolve;
     this.#gate = new SendGate(underWayLimitBytes, () => {
       if (!this.#ended) listener.onDrain();
     });
@@ -88,6 +96,7 @@ export class MqttSession implements LinkSession {
       throw refusedError(this.#options.address, `subscription to ${topic} refused`);
     }
     this.#subscribed = true;
+    this.#awaitQuiet();
   }
 
   send(report: OutgoingReport): boolean {
@@ -105,6 +114,17 @@ export class MqttSession implements LinkSession {
       },
     );
     return this.#gate.taken(bytes, !this.#socket.writableNeedDrain);
+  }
+
+  ask({ messageId, channel, body }: OutgoingQuery): void {
+    this.#client.publish(
+      `${this.#upPrefix}${channel}/${messageId}`,
+      Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.length),
+      { qos: 1 },
+      (error) => {
+        if (!error && !this.#ended) this.#listener.onConfirmed(messageId);
+      },
+    );
   }
 
   /** One subscription serves the whole gateway. */
@@ -141,12 +161,21 @@ export class MqttSession implements LinkSession {
     }
   }
 
+  /** Begins anew with each push that is applied; without effect once the queue was quiet for long enough. */
+  #awaitQuiet(): void {
+    this.#quiet?.cancel();
+    this.#quiet = this.#options.clock.after(controlQuietMs, this.#drained);
+  }
+
   #applyControl(body: Buffer, done: () => void): void {
+    this.#quiet?.cancel();
     const timer = this.#options.clock.after(controlDeadlineMs, () => this.#notApplied('not done in time'));
     this.#listener.onControl(body).then(
       () => {
         timer.cancel();
-        if (!this.#ended) done();
+        if (this.#ended) return;
+        done();
+        if (this.#subscribed) this.#awaitQuiet();
       },
       (error) => {
         timer.cancel();

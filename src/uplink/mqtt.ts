@@ -15,9 +15,9 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { HoldfastError } from '../errors.ts';
 import type { Clock, Logger } from '../platform/index.ts';
-import { parseBrokerUrl, type SocketOptions, socketOptions, type TlsFiles } from './broker-socket.ts';
+import { parseBrokerUrl, type SocketOptions, socketOptions, type TlsSource } from './broker-socket.ts';
 import { Link } from './link.ts';
-import { connectError } from './link-errors.ts';
+import { type BrokerKeys, connectError } from './link-errors.ts';
 import { MqttSession } from './mqtt-session.ts';
 import type { UplinkTransport } from './transport.ts';
 
@@ -25,7 +25,9 @@ import type { UplinkTransport } from './transport.ts';
 export interface MqttTransportOptions {
   /** `mqtt(s)://user:password@host:port`; for a virtual host of RabbitMQ the user is `vhost:user`, encoded. */
   readonly url: string;
-  readonly tls: TlsFiles;
+  readonly tls: TlsSource;
+  /** Where the configuration names the broker, for messages. */
+  readonly keys?: BrokerKeys;
   readonly gatewayId: string;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -37,8 +39,8 @@ const connectTimeoutMs = 10_000;
 
 /** A transport over MQTT. Throws `configuration-invalid` for a URL of another kind; connects only at `start()`. */
 export function createMqttTransport(options: MqttTransportOptions): UplinkTransport {
-  const { url, tls, gatewayId, logger, clock, random } = options;
-  const address = parseBrokerUrl(url);
+  const { url, tls, keys, gatewayId, logger, clock, random } = options;
+  const address = parseBrokerUrl(url, keys);
   return new Link({
     logger,
     clock,

@@ -17,7 +17,21 @@ export interface OutgoingReport {
   readonly clockTrusted: boolean;
 }
 
-/** An answer of the centre to a report. */
+/**
+ * A question to the centre, asked at once and beside the reports: it is not kept by anybody, and is worth nothing when
+ * it cannot be answered soon.
+ */
+export interface OutgoingQuery {
+  /** `<gateway>-<boot>-q<n>`: unique for ever, and never the id of a report. */
+  readonly messageId: string;
+  /** The channel that it is asked on; its answer comes like a receipt. */
+  readonly channel: string;
+  /** 序列号 of the machine that asks. */
+  readonly serial: string;
+  readonly body: Uint8Array;
+}
+
+/** An answer of the centre to a report or to a query. */
 export interface Receipt {
   /** The message that it answers; undefined from a centre that does not send `correlation_id`. */
   readonly messageId: string | undefined;
@@ -29,8 +43,8 @@ export interface Receipt {
   readonly stale: boolean;
 }
 
-/** What a transport tells its owner. Called from the event loop, never from inside a method of the transport. */
-export interface TransportListener {
+/** What a transport tells of reports. Called from the event loop, never from inside a method of the transport. */
+export interface ReportListener {
   /** The link can take reports. Everything sent on an earlier connection and not confirmed is in doubt: send again. */
   onConnected(): void;
   /** The link is gone; the transport is already trying again, with growing, jittered pauses, for ever. */
@@ -40,10 +54,19 @@ export interface TransportListener {
   /** The broker did not take the report: no queue for it, or a negative confirm. It may be sent again later. */
   onRejected(messageId: string, error: HoldfastError): void;
   onReceipt(receipt: Receipt): void;
-  /** A message of the centre for this gateway (pushes of changes). Resolve once it is applied; it is then removed from the queue. */
-  onControl(body: Buffer): Promise<void>;
   /** The link can take more after `send` answered false. */
   onDrain(): void;
+}
+
+/** What a transport tells its owner; queries are confirmed and rejected like reports, and answered by receipts. */
+export interface TransportListener extends ReportListener {
+  /** A message of the centre for this gateway (pushes of changes). Resolve once it is applied; it is then removed from the queue. */
+  onControl(body: Buffer): Promise<void>;
+  /**
+   * Everything that the centre had pushed before this connection was made is applied. Once per connection, after its
+   * `onConnected`.
+   */
+  onControlDrained(): void;
 }
 
 /** How the link stands, for /healthz. */
@@ -58,11 +81,11 @@ export interface TransportState {
   readonly connects: number;
 }
 
-/** A way to the centre. It keeps no report: whoever sends keeps it until it is confirmed or receipted. */
-export interface UplinkTransport {
+/** A way to the centre for reports. It keeps none: whoever sends keeps it until it is confirmed or receipted. */
+export interface ReportTransport {
   readonly state: TransportState;
   /** Starts connecting; returns at once. */
-  start(listener: TransportListener): void;
+  start(listener: ReportListener): void;
   /** Closes the link in order, at most `deadlineMs` (2 s) later by force. */
   stop(): Promise<void>;
   /**
@@ -75,4 +98,15 @@ export interface UplinkTransport {
    * while there is no connection.
    */
   send(report: OutgoingReport): boolean;
+}
+
+/** The whole link: reports, queries and pushes. */
+export interface UplinkTransport extends Omit<ReportTransport, 'start'> {
+  /** Starts connecting; returns at once. */
+  start(listener: TransportListener): void;
+  /**
+   * Asks at once: not kept, dropped by the broker after 10 s where it can (AMQP). Answers come when `watchReplies` of
+   * its channel and machine has resolved on this connection. Throws `uplink-closed` while there is no connection.
+   */
+  ask(query: OutgoingQuery): void;
 }

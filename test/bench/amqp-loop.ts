@@ -121,6 +121,7 @@ async function throughTransport(url: string): Promise<number> {
       onRejected: (_, error) => reject(error),
       onReceipt() {},
       onControl: async () => {},
+      onControlDrained() {},
       onDrain: pump,
     });
   });

@@ -18,10 +18,13 @@ const all = [
   'spool-steady',
   'spool-drain',
   'mqtt-edge',
+  'authorization',
   'uplink-drain',
   'uplink-steady',
   'uplink-stored',
   'memory-start',
+  'queries',
+  'document-store',
 ];
 
 const { values, positionals } = parseArgs({

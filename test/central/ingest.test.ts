@@ -11,6 +11,7 @@ class ScriptedStore implements Pick<DocumentStore, 'insertBatch'> {
   readonly batches: { target: string; ids: string[] }[] = [];
   refuse: (document: NewDocument['document']) => boolean = () => false;
   away = false;
+  readonly followed: string[][] = [];
 
   async insertBatch({ database, collection }: CollectionName, documents: readonly NewDocument[]) {
     if (this.away) throw new HoldfastError('database-unreachable', 'away');
@@ -26,6 +27,10 @@ function setUp() {
   const counters = createCentralCounters();
   const ingest = new Ingest({
     store: store as unknown as DocumentStore,
+    registry: {
+      take: async (bases) => void (bases.length > 0 && store.followed.push(bases.map(({ document }) => document._id))),
+    },
+    gateways: { note: async () => {} },
     channels: createChannels([{ name: 'site', database: 'own', collection: 'data', lane: 'bulk' }]),
     siteTime: new SiteTime('Asia/Shanghai'),
     replies: new ReplyWriter(),
@@ -68,15 +73,15 @@ test('a batch is stored by collection, in its order', async () => {
     answers.map(({ outcome }) => outcome),
     ['stored', 'stored', 'malformed', 'stored'],
   );
-  assert.is(readReply(answers[1]!.body)?.table, 'site');
+  assert.is(readReply(answers[1]!.body!)?.table, 'site');
 });
 
 test('a refused document is answered with storage-failed', async () => {
   const { store, counters, ingest } = setUp();
   store.refuse = ({ _id }) => _id === '2';
   const answers = await ingest.take([arrival('1'), arrival('2', 'sn2')]);
-  assert.is(readReply(answers[0]!.body)?.error, '');
-  assert.is(readReply(answers[1]!.body)?.code, 'storage-failed');
+  assert.is(readReply(answers[0]!.body!)?.error, '');
+  assert.is(readReply(answers[1]!.body!)?.code, 'storage-failed');
   assert.equal([counters.stored, counters.failed], [1, 1]);
   assert.is(store.batches.length, 1);
 });
@@ -99,6 +104,26 @@ test('a database that is away gives no answer at all', async () => {
   );
   assert.is(error.code, 'database-unreachable');
   assert.is(counters.stored, 0);
+});
+
+test('base information is told to the registry before it is answered, repeats too', async () => {
+  const { store, ingest } = setUp();
+  const body = Buffer.from(
+    JSON.stringify({
+      序列号: 'sn1',
+      报文时间: '2024-03-18 15:30:45',
+      机器型号: 'P',
+      机器名称: 'm',
+      地址: 'a',
+      客户名称: 'c',
+    }),
+  );
+  const base = { ...arrival('b-1'), channel: 'device_base_info', body };
+  await ingest.take([base, arrival('1'), { ...base, messageId: 'b-2', body: Buffer.from('{}') }]);
+  assert.equal(store.followed, [['b-1']]);
+  store.refuse = () => true;
+  await ingest.take([{ ...base, messageId: 'b-3' }]);
+  assert.is(store.followed.length, 1);
 });
 
 test('the lag is that of the report stored last', async () => {

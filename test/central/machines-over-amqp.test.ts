@@ -176,7 +176,7 @@ test('health and figures', async () => {
   const at = `http://127.0.0.1:${central.ports.http}`;
   const health = (await (await fetch(`${at}/healthz`)).json()) as { status: string; broker: { queues: object } };
   assert.is(health.status, 'ok');
-  assert.is(Object.keys(health.broker.queues).includes('device_auth'), false);
+  assert.ok(Object.values(health.broker.queues).every((state) => state === 'reading'));
   const figures = await (await fetch(`${at}/metrics`)).text();
   assert.match(figures, new RegExp(`holdfast_central_stored_total ${central.counters.stored}\n`));
   const { received, stored, duplicates, rejected: bads, failed, unknownChannel } = central.counters;

@@ -2,6 +2,7 @@ import amqp, { type Channel, type ChannelModel, type ConsumeMessage, type Option
 import { type Central, type CentralOptions, createCentral } from '../../src/central.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { createLogger, silentLogger, systemClock } from '../../src/platform/index.ts';
+import { temporaryFolder } from '../support/temporary.ts';
 
 /** A centre on a free HTTP port, started; `HOLDFAST_TEST_LOG=debug` shows its log. */
 export async function startCentral(
@@ -12,9 +13,10 @@ export async function startCentral(
   const level = process.env.HOLDFAST_TEST_LOG;
   const central = createCentral({
     // The configuration has no port 0: an appliance's ports are known.
-    config: { ...config, central: { ...config.central, http: { host: '127.0.0.1', port: 0 } } },
+    config: { ...config, central: { ...config.central, http: { ...config.central.http, host: '127.0.0.1', port: 0 } } },
     logger: level === undefined ? silentLogger : createLogger('debug'),
     clock: systemClock(),
+    dataFolder: more.dataFolder ?? temporaryFolder('holdfast-central-').path,
     ...more,
   });
   await central.start();

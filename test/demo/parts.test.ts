@@ -1,5 +1,5 @@
 /** The parts of the demo, each by itself. */
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { suite } from 'uvu';
@@ -11,6 +11,7 @@ import { countDocuments } from '../../src/demo/documents.ts';
 import { audit } from '../../src/demo/ledger.ts';
 import { isGiven } from '../../src/demo/ports.ts';
 import { UplinkSwitch } from '../../src/demo/uplink-switch.ts';
+import { SqliteDocumentStore } from '../../src/store/index.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const test = suite('the parts of the demo');
@@ -41,16 +42,28 @@ test('an audit finds each kind of loss', () => {
   assert.match(audit({ ...fine, wrong: 1 }).join(), /answered wrong/);
 });
 
-test('documents are counted from their files', async () => {
+test('reports are counted from the file of documents', async () => {
   const folder = temporaryFolder();
-  assert.equal(await countDocuments(folder.file('missing')), { total: 0, machines: 0, twice: 0 });
-  writeFileSync(folder.file('device_info.device_process.jsonl'), '{"_id":"a"}\n{"_id":"b"}\n\n{"_id":"c"');
-  writeFileSync(folder.file('gateway.event.jsonl'), '{"_id":"d"}\n');
-  writeFileSync(folder.file('device_info.rejected.jsonl'), '{"_id":"e"}\n');
-  writeFileSync(folder.file('notes.txt'), 'x\n');
-  assert.equal(await countDocuments(folder.path), { total: 3, machines: 2, twice: 0 });
-  appendFileSync(folder.file('gateway.event.jsonl'), '{"_id":"d"}\n');
-  assert.equal(await countDocuments(folder.path), { total: 4, machines: 2, twice: 1 });
+  const none = { total: 0, machines: 0, twice: 0 };
+  assert.equal(countDocuments(folder.file('missing')), none);
+  const store = new SqliteDocumentStore({ folder: folder.path });
+  const put = (collection: string, id: string, fields: object = { _seq: 1n }, database = 'device_info') =>
+    store.put({ database, collection }, { _id: id, ...fields });
+  await store.start();
+  assert.equal(countDocuments(folder.path), none);
+  await put('device_process', 'a');
+  await put('device_process', 'b');
+  await put('device_base', 'c');
+  await put('event', 'd', { _seq: 4n }, 'gateway');
+  await put('device_auth_log', 'e', {});
+  await put('rejected', 'f');
+  await put('machine', 'sn1', { _seq: 3n });
+  await store.stop();
+  assert.equal(countDocuments(folder.path), { total: 4, machines: 3, twice: 0 });
+  await store.start();
+  await put('event', 'a', { _seq: 5n }, 'gateway');
+  await store.stop();
+  assert.equal(countDocuments(folder.path), { total: 5, machines: 3, twice: 1 });
 });
 
 test('the configuration stays on this computer, whatever it was', () => {

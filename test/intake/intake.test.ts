@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HoldfastError } from '../../src/errors.ts';
-import { type Delivery, MachineIntake } from '../../src/intake/index.ts';
+import { type Authority, type Delivery, MachineIntake } from '../../src/intake/index.ts';
 import { createCounters } from '../../src/metrics.ts';
 import { nodeFileSystem, SiteTime, silentLogger } from '../../src/platform/index.ts';
 import { createChannels, ReplyWriter, readReply } from '../../src/protocols/machines/index.ts';
@@ -30,6 +30,16 @@ async function bench(folder = temporaryFolder().path, clock = new ManualClock())
   const spool = new Spool(options);
   await spool.open();
   const counters = createCounters();
+  const asked: string[] = [];
+  const authority: Authority = {
+    async ask({ serial, payload, transport }) {
+      asked.push(`${transport} ${serial} ${spool.status.accepted} ${payload.length}`);
+      return { topic: `device_auth_${serial}_res`, body: Buffer.from('{}') };
+    },
+    async refused(serial, reason) {
+      asked.push(`refused ${serial} ${reason}`);
+    },
+  };
   const intake = new MachineIntake({
     channels: createChannels([{ name: 'site_data', database: 'site', collection: 'data', lane: 'bulk' }]),
     spool,
@@ -37,10 +47,11 @@ async function bench(folder = temporaryFolder().path, clock = new ManualClock())
     siteTime: new SiteTime('Asia/Shanghai'),
     counters,
     replies: new ReplyWriter(),
+    authority,
   });
   const accept = (channel: string, payload: Buffer, mayWrite: Delivery['mayWrite'] = () => true) =>
     intake.accept({ channel, payload, transport: 'mqtt', mayWrite });
-  return { folder, clock, spool, counters, intake, accept };
+  return { folder, clock, spool, counters, intake, accept, asked };
 }
 
 test('a valid report is stored byte for byte and answered to its machine', async () => {
@@ -112,14 +123,35 @@ test('a foreign machine, a channel of the gateway and an unknown channel are for
   await spool.close();
 });
 
-test('an authorization query is answered that it is not available, and not stored', async () => {
-  const { accept, spool } = await bench();
-  const answer = await accept('device_auth', fixture('authorization.json'));
-  const reply = readReply(answer.reply!.body);
-  assert.is(reply?.granted, false);
-  assert.is.not(reply?.error, '');
-  assert.is(answer.reply?.topic, 'device_auth_sn000001_res');
+test('an authorization query is acknowledged at once, answered later, and not stored', async () => {
+  const { accept, spool, asked } = await bench();
+  const query = fixture('authorization.json');
+  const answer = await accept('device_auth', query);
+  assert.is(answer.outcome, 'asked');
+  assert.is(answer.reply, undefined);
+  assert.is((await answer.later)?.topic, 'device_auth_sn000001_res');
+  assert.equal(asked, [`mqtt sn000001 0 ${query.length}`]);
   assert.is(spool.status.accepted, 0);
+  await spool.close();
+});
+
+test('a query right behind base information is asked once that is on disk', async () => {
+  const { accept, spool, asked } = await bench();
+  const stored = accept('device_base_info', base);
+  const { later } = await accept('device_auth', fixture('authorization.json'));
+  assert.equal(asked, []);
+  await Promise.all([stored, later]);
+  assert.match(asked[0]!, /^mqtt sn000001 1 /);
+  await spool.close();
+});
+
+test('a query that lacks a key is refused, kept and put down', async () => {
+  const { accept, spool, asked } = await bench();
+  const answer = await accept('device_auth', Buffer.from('{"序列号":"sn1"}'));
+  assert.is(readReply(answer.reply!.body)?.error, '报文格式错误');
+  assert.is(answer.later, undefined);
+  assert.equal(asked, ['refused sn1 missing-key 机器型号']);
+  assert.is(spool.status.logs.refused.pending, 1);
   await spool.close();
 });
 

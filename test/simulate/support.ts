@@ -27,6 +27,8 @@ export class GatewayPlace {
         HOLDFAST_HTTP_PORT: String(this.httpPort),
         HOLDFAST_MQTT_HOST: '127.0.0.1',
         HOLDFAST_MQTT_PORT: String(this.mqttPort),
+        // In a container there is nothing to tell boxes by, and an alarm about it would be a report more.
+        HOLDFAST_AUTHORIZATION_HARDWARE_IDENTITY: 'the box of a test',
         HOLDFAST_MQTT_CLIENTS: '[{username: site, password: secret, serials: ["*"]}]',
       },
     });

@@ -23,6 +23,8 @@ export class RecordingListener implements TransportListener {
   readonly rejected: { readonly messageId: string; readonly error: HoldfastError }[] = [];
   readonly receipts: Receipt[] = [];
   readonly controls: string[] = [];
+  /** How many pushes had come at each `onControlDrained`. */
+  readonly drained: number[] = [];
   drains = 0;
   /** What `onControl` waits for. */
   control: () => Promise<void> = async () => {};
@@ -45,6 +47,9 @@ export class RecordingListener implements TransportListener {
   async onControl(body: Buffer): Promise<void> {
     this.controls.push(body.toString());
     await this.control();
+  }
+  onControlDrained(): void {
+    this.drained.push(this.controls.length);
   }
   onDrain(): void {
     this.drains++;

@@ -1,9 +1,18 @@
 import { HoldfastError } from '../../src/errors.ts';
-import type { OutgoingReport, TransportListener, TransportState, UplinkTransport } from '../../src/uplink/transport.ts';
+import type {
+  OutgoingQuery,
+  OutgoingReport,
+  Receipt,
+  ReportListener,
+  TransportListener,
+  TransportState,
+  UplinkTransport,
+} from '../../src/uplink/transport.ts';
 
 /** A link to a centre that does only what a test tells it. */
 export class ScriptedTransport implements UplinkTransport {
   readonly sent: OutgoingReport[] = [];
+  readonly asked: OutgoingQuery[] = [];
   readonly watched = new Set<string>();
   connected = false;
   blocked = false;
@@ -11,13 +20,15 @@ export class ScriptedTransport implements UplinkTransport {
   accepts = true;
   /** Called for each report, after `send` has returned. */
   onSend: ((report: OutgoingReport) => void) | undefined;
-  #listener: TransportListener | undefined;
+  /** Called for each query, after `ask` has returned. */
+  onAsk: ((query: OutgoingQuery) => void) | undefined;
+  #listener: (ReportListener & Partial<TransportListener>) | undefined;
 
   get state(): TransportState {
     return { connected: this.connected, sinceMs: 0, blocked: this.blocked, lastError: undefined, connects: 1 };
   }
 
-  start(listener: TransportListener): void {
+  start(listener: ReportListener & Partial<TransportListener>): void {
     this.#listener = listener;
   }
 
@@ -39,9 +50,35 @@ export class ScriptedTransport implements UplinkTransport {
     return this.accepts;
   }
 
+  ask(query: OutgoingQuery): void {
+    if (!this.connected) throw new HoldfastError('uplink-closed', 'not connected');
+    this.asked.push({ ...query, body: Buffer.from(query.body) });
+    if (this.onAsk) setImmediate(this.onAsk, query);
+  }
+
   connect(): void {
     this.connected = true;
     this.#listener!.onConnected();
+  }
+
+  /** All that the centre had pushed before is applied. */
+  drainControl(): void {
+    this.#listener!.onControlDrained!();
+  }
+
+  /** A push of the centre. */
+  push(body: Buffer): Promise<void> {
+    return this.#listener!.onControl!(body);
+  }
+
+  /** An answer exactly as it is given here. */
+  answer(receipt: Receipt): void {
+    this.#listener!.onReceipt(receipt);
+  }
+
+  /** The broker did not take this query. */
+  rejectQuery({ messageId }: OutgoingQuery): void {
+    this.#listener!.onRejected(messageId, new HoldfastError('uplink-unroutable', 'no queue'));
   }
 
   disconnect(): void {

@@ -20,6 +20,8 @@ export interface TestCertificates {
   readonly wrongCa: string;
   /** For localhost, 127.0.0.1 and ::1. */
   readonly server: CertificateFiles;
+  /** As `server`, with another key: its renewal. */
+  readonly renewed: CertificateFiles;
   /** As `server`, over since the year 2020. */
   readonly expired: CertificateFiles;
   /** As `server`, from the year 2099. */
@@ -51,6 +53,7 @@ function makeCertificates(): TestCertificates {
     ca: ca.certificate,
     wrongCa: other.certificate,
     server: sign(ca, 'server', 'localhost', here),
+    renewed: sign(ca, 'renewed', 'localhost', here),
     expired: sign(ca, 'expired', 'localhost', here, ['20190101000000Z', '20200101000000Z']),
     notYetValid: sign(ca, 'early', 'localhost', here, ['20990101000000Z', '20991231000000Z']),
     wrongHost: sign(ca, 'wrong-host', 'elsewhere.example', elsewhere),

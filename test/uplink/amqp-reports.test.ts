@@ -219,6 +219,110 @@ test('a push is removed only once it is applied, and asked for again when that f
   await until(async () => (await plain.checkQueue(control)).messageCount === 0, 'empty');
 });
 
+test('what was pushed while the gateway was away is applied before it says so; then pushes come as they do', async () => {
+  const gatewayId = 'gw-drain';
+  const control = `gateway_${gatewayId}_control`;
+  await plain.assertQueue(control, { durable: true });
+  for (const text of ['1', '2', '3']) plain.sendToQueue(control, Buffer.from(text));
+  await until(async () => (await plain.checkQueue(control)).messageCount === 3, 'three wait');
+  const { listener } = await connect({ gatewayId });
+  const applied: string[] = [];
+  listener.onControl = async (body) => {
+    // The first time, one of them cannot be applied: it has to be, before all are.
+    if (body.toString() === '2' && !listener.controls.includes('2')) {
+      listener.controls.push('2');
+      throw new Error('not yet');
+    }
+    applied.push(body.toString());
+    listener.controls.push(body.toString());
+  };
+  await until(() => listener.drained.length === 1, 'drained');
+  assert.equal(applied, ['1', '2', '3']);
+  assert.is(listener.connected, 1);
+  plain.sendToQueue(control, Buffer.from('4'));
+  await until(() => applied.length === 4, 'the fourth');
+  assert.is(listener.drained.length, 1);
+  const none = await connect();
+  await until(() => none.listener.drained.length === 1, 'an empty queue is drained at once');
+});
+
+test('pushes that vanish from the queue are not waited for', async () => {
+  const gatewayId = 'gw-purged';
+  const control = `gateway_${gatewayId}_control`;
+  await plain.assertQueue(control, { durable: true });
+  for (const text of ['1', '2', '3']) plain.sendToQueue(control, Buffer.from(text));
+  await until(async () => (await plain.checkQueue(control)).messageCount === 3, 'three wait');
+  const { listener } = await connect({ gatewayId });
+  let release = () => {};
+  listener.control = () => new Promise((resolve) => (release = resolve));
+  await until(() => listener.controls.length === 1, 'the first is being applied');
+  await plain.purgeQueue(control);
+  release();
+  assert.is(listener.drained.length, 0);
+  await until(() => listener.drained.length === 1, 'drained');
+});
+
+test('a query is not persistent, expires, and is answered on the queue of its machine', async () => {
+  const { listener, transport, gatewayId } = await connect();
+  await listener.up();
+  await plain.assertQueue('device_auth', { durable: true });
+  await transport.watchReplies('device_auth', 'SN1');
+  const query = { messageId: 'gw-1-00ab-q1', channel: 'device_auth', serial: 'SN1', body: Buffer.from('{}') };
+  transport.ask(query);
+  await until(() => listener.confirmed.length === 1, 'confirmed');
+  const { content, properties } = await take('device_auth');
+  assert.is(content.toString(), '{}');
+  assert.is(properties.messageId, query.messageId);
+  assert.is(properties.appId, gatewayId);
+  assert.is(properties.expiration, '10000');
+  assert.is(properties.deliveryMode, 1);
+  assert.is(properties.type, 'device_auth');
+  plain.sendToQueue('device_auth_SN1_res', Buffer.from('{"错误":""}'), { correlationId: query.messageId });
+  await until(() => listener.receipts.length === 1, 'the answer');
+  const [answer] = listener.receipts;
+  assert.is(answer?.messageId, query.messageId);
+  assert.is(answer?.channel, 'device_auth');
+  assert.is(answer?.stale, false);
+  await plain.deleteQueue('device_auth');
+});
+
+test('per-gateway: a query names the queue for its answer', async () => {
+  const { listener, transport, gatewayId } = await connect({ replies: 'per-gateway' });
+  await listener.up();
+  await plain.assertQueue('device_auth', { durable: true });
+  transport.ask({ messageId: 'gw-1-00ab-q1', channel: 'device_auth', serial: 'SN1', body: Buffer.from('{}') });
+  assert.is((await take('device_auth')).properties.replyTo, `gateway_${gatewayId}_receipts`);
+  await plain.deleteQueue('device_auth');
+});
+
+test('a query without a queue is rejected, and the queue made for the next', async () => {
+  const { listener, transport } = await connect();
+  await listener.up();
+  const query = { messageId: 'gw-1-00ab-q1', channel: 'device_auth', serial: 'SN1', body: Buffer.from('{}') };
+  transport.ask(query);
+  await until(() => listener.rejected.length === 1, 'rejected');
+  assert.is(listener.rejected[0]!.messageId, query.messageId);
+  await until(() => exists('device_auth'), 'the queue');
+  transport.ask({ ...query, messageId: 'gw-1-00ab-q2' });
+  await until(() => listener.confirmed.length === 1, 'confirmed');
+  await plain.deleteQueue('device_auth');
+});
+
+test('a query does not wait behind megabytes of reports', async () => {
+  const { listener, transport } = await connect();
+  await listener.up();
+  await plain.assertQueue('device_auth', { durable: true });
+  const body = Buffer.alloc(64 * 1024, 'x');
+  let sent = 0;
+  while (transport.send(exampleReport(++sent, { body })));
+  transport.ask({ messageId: 'gw-1-00ab-q1', channel: 'device_auth', serial: 'SN1', body: Buffer.from('{}') });
+  await until(() => listener.confirmed.includes('gw-1-00ab-q1'), 'the query is confirmed');
+  const before = listener.confirmed.indexOf('gw-1-00ab-q1');
+  await until(() => listener.confirmed.length === sent + 1, 'all confirmed');
+  assert.ok(before < sent / 2, `${before} of ${sent} reports were confirmed before the query`);
+  await plain.deleteQueue('device_auth');
+});
+
 test('a second gateway with the same id stays out and sends nothing, until the first has gone', async () => {
   const first = await connect();
   await first.listener.up();

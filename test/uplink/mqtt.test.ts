@@ -116,6 +116,32 @@ plugin('a push waits for a gateway that is away, and is acknowledged once it is 
   assert.equal(third.listener.controls, ['3']);
 });
 
+plugin('a query goes up like a report, and is answered like one', async () => {
+  const { listener, transport, gatewayId } = connect(pluginUrl());
+  await listener.up();
+  const query = { messageId: 'gw-1-00ab-q1', channel: 'device_auth', serial: 'SN1', body: Buffer.from('{}') };
+  transport.ask(query);
+  await until(() => listener.confirmed.length === 1 && arrived.length === 1, 'confirmed and arrived');
+  assert.is(arrived[0]!.key, `holdfast.${gatewayId}.up.device_auth.${query.messageId}`);
+  centre.publish('amq.topic', `holdfast.${gatewayId}.down.receipt.${query.messageId}`, Buffer.from('{"错误":""}'));
+  await until(() => listener.receipts.length === 1, 'the answer');
+  assert.is(listener.receipts[0]!.messageId, query.messageId);
+});
+
+plugin('what was pushed while the gateway was away is applied before it says so', async () => {
+  const first = connect(pluginUrl());
+  await first.listener.up();
+  await until(() => first.listener.drained.length === 1, 'drained with nothing to apply');
+  await first.transport.stop();
+  for (const text of ['1', '2', '3']) {
+    centre.publish('amq.topic', `holdfast.${first.gatewayId}.down.control`, Buffer.from(text), { persistent: true });
+  }
+  const second = connect(pluginUrl(), { gatewayId: first.gatewayId });
+  second.listener.control = () => new Promise((resolve) => setTimeout(resolve, 300));
+  await until(() => second.listener.drained.length > 0, 'drained');
+  assert.equal(second.listener.drained, [3]);
+});
+
 plugin('1000 reports across three cuts: each answered at most once per connection, all arrive', async () => {
   const { listener, transport } = connect(pluginUrl());
   await listener.up();

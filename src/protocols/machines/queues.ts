@@ -31,6 +31,12 @@ export function channelQueueArguments(queueType: QueueType, serverVersion?: stri
 /** How to make a reply, receipts or control queue: classic, without arguments, whatever `queueType` says. */
 export const replyQueueArguments: QueueArguments = {};
 
+/** How old an authorization query gets in a queue, in ms: later its answer is of no use to anybody. */
+export const queryLifetimeMs = 10_000;
+
+/** How to make the queue of the queries that come over RabbitMQ's MQTT plugin: MQTT 3.1.1 knows no expiration. */
+export const queryQueueArguments: QueueArguments = { 'x-message-ttl': queryLifetimeMs };
+
 /** The queue of all receipts of a gateway with `upstream.replies: per-gateway`; stands in `reply_to`. */
 export const gatewayReceiptsQueue = (gatewayId: string): string => `gateway_${gatewayId}_receipts`;
 

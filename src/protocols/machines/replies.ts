@@ -1,4 +1,5 @@
 import type { MachineChannel } from './channels.ts';
+import type { TextSource } from './live-texts.ts';
 import { type JsonObject, parseBody } from './parse.ts';
 import { defaultTexts, isTextId, type Language, type TextId, type Texts } from './texts.ts';
 import { isSerial } from './values.ts';
@@ -24,7 +25,10 @@ export interface ReportReply {
 }
 
 /** What an authorization query is answered with; granted when `text` is undefined. */
-export type AuthorizationReply = Omit<ReportReply, 'channel' | 'state'>;
+export type AuthorizationReply = Omit<ReportReply, 'channel' | 'state'> & {
+  /** Words of a centre's own instead of a text of the catalogue: then it is not granted. */
+  readonly said?: string | undefined;
+};
 
 const literal = (key: string): string => `${JSON.stringify(key)}:`;
 const serialPart = `{${literal(replyKeys.serial)}"`;
@@ -40,13 +44,16 @@ const stateLiterals = new Map<string, string>(
 
 /** Writes replies in one language. One per report is written, so the pieces are joined as text, not as an object. */
 export class ReplyWriter {
-  readonly #errors = new Map<TextId | undefined, string>([[undefined, `${errorPart}""`]]);
+  readonly #source: TextSource;
+  readonly #language: Language;
+  #texts: Texts | undefined;
+  #errors = new Map<TextId | undefined, string>();
   readonly #tables = new Map<string, string>();
 
-  constructor({ texts = defaultTexts, language = 'zh' }: { texts?: Texts; language?: Language } = {}) {
-    for (const id of Object.keys(texts)) {
-      if (isTextId(id)) this.#errors.set(id, `${errorPart}${JSON.stringify(texts[id][language])}`);
-    }
+  /** `texts` is a catalogue, or where the present one is found. */
+  constructor({ texts = defaultTexts, language = 'zh' }: { texts?: Texts | TextSource; language?: Language } = {}) {
+    this.#source = 'current' in texts ? texts : { current: texts };
+    this.#language = language;
   }
 
   /** The reply to a report, as JSON in UTF-8. */
@@ -55,7 +62,7 @@ export class ReplyWriter {
     if (channel.kind === 'process') {
       stateText = stateLiterals.get(state ?? '') ?? `${statePart}${JSON.stringify(state ?? '')}`;
     }
-    const error = `${this.#errors.get(text)}${withCode === true && text !== undefined ? `${codePart}${text}"` : ''}`;
+    const error = `${this.#error(text)}${withCode === true && text !== undefined ? `${codePart}${text}"` : ''}`;
     // A serial that is usable and a time need no escaping.
     return Buffer.from(
       `${serialPart}${serial ?? ''}${this.#table(channel.table)}${stateText}${error}${timePart}${time}"}`,
@@ -63,10 +70,27 @@ export class ReplyWriter {
   }
 
   /** The reply to an authorization query, as JSON in UTF-8, with the seed's four keys. */
-  authorization({ serial, text, time, withCode }: AuthorizationReply): Buffer {
-    const error = `${this.#errors.get(text)}${withCode === true && text !== undefined ? `${codePart}${text}"` : ''}`;
+  authorization({ serial, text, said, time, withCode }: AuthorizationReply): Buffer {
+    if (text === undefined && said !== undefined) {
+      const words = `${errorPart}${JSON.stringify(said)}`;
+      return Buffer.from(`${serialPart}${serial ?? ''}"${words}${grantedPart}0"${timePart}${time}"}`);
+    }
+    const error = `${this.#error(text)}${withCode === true && text !== undefined ? `${codePart}${text}"` : ''}`;
     const granted = text === undefined ? '1' : '0';
     return Buffer.from(`${serialPart}${serial ?? ''}"${error}${grantedPart}${granted}"${timePart}${time}"}`);
+  }
+
+  /** The part with the error's text; made again when the catalogue is another. */
+  #error(text: TextId | undefined): string {
+    const texts = this.#source.current;
+    if (texts !== this.#texts) {
+      this.#texts = texts;
+      this.#errors = new Map([[undefined, `${errorPart}""`]]);
+      for (const id of Object.keys(texts)) {
+        if (isTextId(id)) this.#errors.set(id, `${errorPart}${JSON.stringify(texts[id][this.#language])}`);
+      }
+    }
+    return this.#errors.get(text)!;
   }
 
   #table(name: string): string {

@@ -175,3 +175,93 @@ export const tableNames = { base: '设备基本信息', process: '设备流程�
 
 /** The key that names the sender in the body of the gateway's own channels. */
 export const gatewayKey = 'gateway';
+
+/** Keys that our centre adds to an answer for a gateway, and those of what it pushes. */
+export const grantKeys = {
+  until: '授权截止时间',
+  grantedAt: '授予时间',
+  version: '版本',
+  signature: '签名',
+  /** Of a push only: what it is about. */
+  kind: '类型',
+} as const;
+
+/** `类型` of what the centre pushes to a gateway. */
+export const pushKinds = { authorization: '授权变更', accounts: '账号变更' } as const;
+
+/** The stored account (`user.user_account`), and what is pushed of one. */
+export const accountKeys = {
+  name: '账号名',
+  password: '密码',
+  createdAt: '创建时间',
+  updatedAt: '更新时间',
+  customers: '客户',
+  role: '角色',
+} as const;
+
+/** The stored session (`user.user_session`). */
+export const sessionKeys = {
+  account: accountKeys.name,
+  token: 'token',
+  createdAt: accountKeys.createdAt,
+  expiresAt: '失效时间',
+} as const;
+
+/** What an account may do: look, or also change authorizations. */
+export const roles = { viewer: '查看', authorizer: '授权管理' } as const;
+export type RoleName = keyof typeof roles;
+
+/** The envelope of pushed accounts: the signed text beside its signature. */
+export const accountPushKeys = { kind: grantKeys.kind, content: '内容', signature: grantKeys.signature } as const;
+
+/** Names of the HTTP queries' parameters that are not ASCII; each has a twin that is. */
+export const queryNames = {
+  account: [accountKeys.name, 'name'],
+  password: [accountKeys.password, 'passwd'],
+  customer: [accountKeys.customers, 'customer'],
+  machine: [common.name.key, 'device'],
+} as const;
+
+/** The keys of the HTTP queries' answers. */
+export const answerKeys = {
+  error: replyKeys.error,
+  /** The login's second name for the same. */
+  loginError: 'error',
+  loginResult: '登录结果',
+  token: 'token',
+  customers: '客户列表',
+  customer: accountKeys.customers,
+  devices: '设备列表',
+  serial: common.serial.key,
+  name: common.name.key,
+  items: '信息',
+  time: common.time.key,
+  until: grantKeys.until,
+} as const;
+
+/** `登录结果`. */
+export const loginResults = { success: '成功', failure: '失败' } as const;
+
+/** The stored authorization of a machine (`device_info.device_auth`), next to the five fields of its identity. */
+export const recordKeys = { until: grantKeys.until, createdAt: '创建时间', changedAt: '修改时间' } as const;
+
+/** A line of `device_auth_log`, of the centre and of a gateway. */
+export const authorizationLogKeys = {
+  serial: common.serial.key,
+  kind: '类型',
+  granted: replyKeys.granted,
+  error: replyKeys.error,
+  source: '来源',
+  time: common.time.key,
+  /** Of a change only. */
+  until: grantKeys.until,
+  formerUntil: '原授权截止时间',
+  version: grantKeys.version,
+  by: '账号名',
+} as const;
+
+/** `类型` of a line of `device_auth_log`. */
+export const authorizationLogKinds = { query: '查询', answer: '应答', change: '变更' } as const;
+
+/** `来源` of a line of `device_auth_log`. */
+export const authorizationLogSources = { centre: '中心', lease: '租约', person: '人工' } as const;

@@ -78,6 +78,8 @@ export class Box {
       },
       // Small segments: they fill, are given back and are used again many times within a campaign.
       spool: { segmentSize: '1MiB', freeReserve: '0B', ...spool },
+      // In a container there is nothing to tell boxes by, and an alarm about it would be a report more.
+      authorization: { hardwareIdentity: 'the box of a test' },
       ...(upstream && { upstream }),
       ...config,
     };

@@ -29,7 +29,11 @@ export class Centre {
     const configFile = join(folder, `${name}.yaml`);
     const central = { broker, mongodb, http: { host: '127.0.0.1', port }, ...(ca && { brokerTls: { ca } }) };
     writeFileSync(configFile, JSON.stringify({ central }, null, 2));
-    this.program = new Program([holdfast, 'central', '--config', configFile], join(folder, `${name}.log`));
+    const data = join(folder, 'central-data');
+    this.program = new Program(
+      [holdfast, 'central', '--config', configFile, '--data', data],
+      join(folder, `${name}.log`),
+    );
   }
 
   /** Starts the process and waits until it answers. */

@@ -1,0 +1,122 @@
+import type { Alarms } from '../alarms.ts';
+import { describeError } from '../errors.ts';
+import type { Counters } from '../metrics.ts';
+import type { Logger } from '../platform/index.ts';
+import {
+  authorizationLogKeys,
+  authorizationLogKinds,
+  authorizationLogSources,
+  type Identity,
+} from '../protocols/machines/index.ts';
+import type { Spool } from '../spool/index.ts';
+import type { Audit, AuditFields } from './types.ts';
+
+/** Whose word an answer is; `nobody`: the centre did not answer and there was no lease. */
+export type AnswerSource = 'centre' | 'lease' | 'nobody';
+
+/** What is put down about an answer. */
+export interface AnswerRecord {
+  readonly serial: string;
+  readonly granted: boolean;
+  /** 错误 as the machine reads it. */
+  readonly error: string;
+  readonly source: AnswerSource;
+  /** Site time of the answer. */
+  readonly time: string;
+  /** Given after another answer to the same question. */
+  readonly isLate: boolean;
+}
+
+/** The label of an answer in the figures. */
+export const answerKind = ({ granted, source }: Pick<AnswerRecord, 'granted' | 'source'>): string =>
+  source === 'nobody' ? 'no-answer' : `${granted ? 'granted' : 'denied'}-by-${source}`;
+
+const channel = 'device_auth_log';
+const sources = { centre: authorizationLogSources.centre, lease: authorizationLogSources.lease, nobody: '' };
+
+/**
+ * Puts down what is asked and answered: in the audit log of the box, and upstream through the spool. The audit log is
+ * what counts: an answer waits for its line; what the spool does not take is counted and stands in the audit log alone.
+ */
+export class AuthorizationRecords {
+  readonly #audit: Audit;
+  readonly #spool: Pick<Spool, 'append' | 'nextSequence'>;
+  readonly #gatewayId: string;
+  readonly #counters: Counters;
+  readonly #alarms: Alarms;
+  readonly #logger: Logger;
+
+  constructor(options: {
+    audit: Audit;
+    spool: Pick<Spool, 'append' | 'nextSequence'>;
+    gatewayId: string;
+    counters: Counters;
+    alarms: Alarms;
+    logger: Logger;
+  }) {
+    this.#audit = options.audit;
+    this.#spool = options.spool;
+    this.#gatewayId = options.gatewayId;
+    this.#counters = options.counters;
+    this.#alarms = options.alarms;
+    this.#logger = options.logger;
+  }
+
+  /** A machine asks; nothing waits for this line, that of the answer comes after it in the same log. */
+  asked(identity: Identity, transport: string, time: string): void {
+    const { serial, model, name, address, customer } = identity;
+    this.note('query', { serial, model, name, address, customer, transport });
+    this.#forward(serial, {
+      [authorizationLogKeys.kind]: authorizationLogKinds.query,
+      [authorizationLogKeys.granted]: '',
+      [authorizationLogKeys.error]: '',
+      [authorizationLogKeys.source]: '',
+      [authorizationLogKeys.time]: time,
+    });
+  }
+
+  /** Resolves when the answer's line is on disk; rejects with `audit-write-failed`: then it must not be given. */
+  async answered({ serial, granted, error, source, time, isLate }: AnswerRecord): Promise<void> {
+    await this.write('answer', { serial, granted, error, source, ...(isLate && { late: true }) });
+    this.#forward(serial, {
+      [authorizationLogKeys.kind]: authorizationLogKinds.answer,
+      [authorizationLogKeys.granted]: granted ? '1' : '0',
+      [authorizationLogKeys.error]: error,
+      [authorizationLogKeys.source]: sources[source],
+      [authorizationLogKeys.time]: time,
+    });
+  }
+
+  /** A line that nothing waits for. */
+  note(event: string, fields: AuditFields): void {
+    this.write(event, fields).catch(() => {});
+  }
+
+  /** Resolves when the line is on disk; rejects with `audit-write-failed`, which is an alarm too. */
+  async write(event: string, fields: AuditFields): Promise<void> {
+    try {
+      await this.#audit.append(event, fields);
+    } catch (error) {
+      this.#alarms.raise('audit-write-failed', { text: describeError(error) });
+      throw error;
+    }
+    this.#alarms.clear('audit-write-failed');
+  }
+
+  #forward(serial: string, fields: Readonly<Record<string, string>>): void {
+    const body = {
+      gateway: this.#gatewayId,
+      seq: this.#spool.nextSequence,
+      [authorizationLogKeys.serial]: serial,
+      ...fields,
+    };
+    const payload = Buffer.from(JSON.stringify(body));
+    this.#spool.append('state', { channel, serial: this.#gatewayId, payload }).catch((error: unknown) => {
+      this.#counters.authorizationLogLost++;
+      this.#logger.debug(
+        { serial, error: describeError(error) },
+        'a line for the centre stands in the audit log alone',
+      );
+    });
+  }
+}

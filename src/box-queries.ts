@@ -1,0 +1,137 @@
+/**
+ * Accounts and queries on the box: over the newest reports that passed through it, with accounts made here and those of
+ * the centre.
+ *
+ * Failure behaviour: never stands in the way of reports. A store that does not open is tried again, with an alarm, and
+ * queries say what is wrong; the reports' cache and the accounts are two files, and one is there without the other.
+ */
+import type { KeyObject } from 'node:crypto';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { AccountSync, type Accounts, accountIndexes, administerAccounts, isAccountsRequest } from './accounts/index.ts';
+import type { Alarms } from './alarms.ts';
+import type { GatewayConfig } from './config/index.ts';
+import { describeError, isHoldfastError } from './errors.ts';
+import type { AcceptedReport } from './intake/index.ts';
+import type { Counters } from './metrics.ts';
+import type { Clock, FileSystem, Logger, SiteTime, Timer } from './platform/index.ts';
+import type { TextSource } from './protocols/machines/index.ts';
+import type { AuthorizationRecords } from './protocols/machines/queries/index.ts';
+import { QueryService } from './query-service.ts';
+import { RecentReports, type RecentState } from './recent/index.ts';
+import { SqliteDocumentStore } from './store/index.ts';
+
+/** What the box's queries are made of. */
+export interface BoxQueriesOptions {
+  readonly config: GatewayConfig;
+  readonly dataFolder: string;
+  readonly gatewayId: string;
+  /** The spool's, for this start of the process. */
+  readonly boot: string;
+  /** The centre's pinned key; undefined while there is none. */
+  readonly centreKey: () => KeyObject | undefined;
+  /** 授权截止时间 by the lease of a machine; undefined when there is none. */
+  readonly leaseUntil: (serial: string) => string | undefined;
+  readonly texts: TextSource;
+  readonly siteTime: SiteTime;
+  readonly alarms: Alarms;
+  readonly counters: Counters;
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly announce?: ((line: string) => void) | undefined;
+}
+
+/** Where a box with this data folder keeps its accounts. */
+export const boxAccountsFolder = (dataFolder: string): string => join(dataFolder, 'store', 'accounts');
+
+const retryMs = 5000;
+
+export class BoxQueries {
+  readonly #options: BoxQueriesOptions;
+  readonly #accountStore: SqliteDocumentStore;
+  readonly #recent: RecentReports;
+  readonly #service: QueryService;
+  readonly #sync: AccountSync;
+  #isStopped = false;
+  #retry: Timer | undefined;
+
+  constructor(options: BoxQueriesOptions) {
+    this.#options = options;
+    const { config, dataFolder, logger, fileSystem, leaseUntil, centreKey } = options;
+    this.#accountStore = new SqliteDocumentStore({ folder: boxAccountsFolder(dataFolder), logger, fileSystem });
+    const folder = join(dataFolder, 'store', 'recent');
+    const store = new SqliteDocumentStore({ folder, durable: false, logger, fileSystem });
+    this.#recent = new RecentReports({ ...options, store, ...config.queries });
+    const authorizations: AuthorizationRecords = {
+      read: async (serial) => leaseUntil(serial),
+      // The centre alone knows what an authorization was, and signs what it becomes.
+      set: async () => ({ kind: 'offline' }),
+    };
+    this.#service = new QueryService({
+      ...options,
+      accountStore: this.#accountStore,
+      documentStore: store,
+      authorizations,
+    });
+    this.#sync = new AccountSync({ ...options, accounts: this.accounts, store: this.#accountStore, centreKey });
+  }
+
+  get accounts(): Accounts {
+    return this.#service.accounts;
+  }
+
+  /** Adds the routes to a server. */
+  get routes(): (app: FastifyInstance) => void {
+    return this.#service.routes;
+  }
+
+  /** For /healthz. */
+  get state(): RecentState {
+    return this.#recent.state;
+  }
+
+  /** Keeps a report for queries; returns at once. */
+  note(report: AcceptedReport): void {
+    this.#recent.note(report);
+  }
+
+  /** A push of the centre with 类型 账号变更. Rejects when it must come again. */
+  async applyAccountPush(body: Buffer): Promise<void> {
+    await this.#sync.apply(body);
+  }
+
+  /** What `holdfast user` asks of a running gateway; undefined for a request to another room. */
+  administer(request: object): AsyncIterable<object> | undefined {
+    return isAccountsRequest(request) ? administerAccounts(this.accounts, request) : undefined;
+  }
+
+  /** Opens both stores; never rejects. */
+  async start(): Promise<void> {
+    await Promise.all([this.#recent.start(), this.#openAccounts()]);
+    this.#service.start();
+  }
+
+  /** Writes what waits and closes. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#retry?.cancel();
+    this.#service.stop();
+    await Promise.all([this.#recent.stop(), this.#accountStore.stop()]);
+  }
+
+  async #openAccounts(): Promise<void> {
+    const { alarms, logger, clock } = this.#options;
+    try {
+      await this.#accountStore.start();
+      await this.#accountStore.ensureIndexes(accountIndexes);
+      await this.#service.prepare();
+      alarms.clear('database-unreachable', 'accounts');
+    } catch (error) {
+      const cause = describeError(error);
+      if (!isHoldfastError(error)) logger.error({ err: error }, 'accounts could not be opened');
+      alarms.raise('database-unreachable', { cause }, 'accounts');
+      if (!this.#isStopped) this.#retry = clock.after(retryMs, () => void this.#openAccounts());
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { HoldfastError } from '../errors.ts';
+import type { FileSystem } from '../platform/index.ts';
+
+/** The key pair that grants are signed with. */
+export interface SigningKey {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+  /** What gateways pin: SPKI in PEM. */
+  readonly publicPem: string;
+}
+
+/** Where the key comes from. */
+export interface SigningKeySources {
+  /** `central.signingKey`. */
+  readonly configured: string | undefined;
+  readonly dataFolder: string;
+  readonly fileSystem: FileSystem;
+}
+
+/** The key, there from `load` on. */
+export class CentreKey implements SigningKey {
+  readonly #sources: SigningKeySources;
+  #key: SigningKey | undefined;
+
+  constructor(sources: SigningKeySources) {
+    this.#sources = sources;
+  }
+
+  /** Reads the key, or makes it at the first start; see `signingKey`. Idempotent. */
+  async load(): Promise<void> {
+    this.#key ??= await signingKey(this.#sources);
+  }
+
+  get privateKey(): KeyObject {
+    return this.#loaded.privateKey;
+  }
+
+  get publicKey(): KeyObject {
+    return this.#loaded.publicKey;
+  }
+
+  get publicPem(): string {
+    return this.#loaded.publicPem;
+  }
+
+  get #loaded(): SigningKey {
+    if (this.#key === undefined) throw new Error("the centre's signing key is used before it is loaded");
+    return this.#key;
+  }
+}
+
+const fileName = 'grant-signing.key';
+const largestBytes = 16_384;
+
+/**
+ * The centre's Ed25519 key: the configured one, else the one that was made at the first start. It is on the device
+ * before this resolves, because gateways pin its public half and go by it for ever.
+ *
+ * Throws `configuration-invalid` for a file that holds something else; file-system errors pass through.
+ */
+export async function signingKey({ configured, dataFolder, fileSystem }: SigningKeySources): Promise<SigningKey> {
+  if (configured !== undefined) return readKey(configured, fileSystem, 'central.signingKey');
+  const folder = join(dataFolder, 'secrets');
+  const path = join(folder, fileName);
+  if (!fileSystem.exists(path)) await makeKey(path, folder, dataFolder, fileSystem);
+  return readKey(path, fileSystem, 'the signing key of this centre');
+}
+
+async function makeKey(path: string, folder: string, dataFolder: string, fileSystem: FileSystem): Promise<void> {
+  fileSystem.makeFolder(folder);
+  for (const name of fileSystem.list(folder)) {
+    if (name.startsWith(`${fileName}.`)) fileSystem.remove(join(folder, name));
+  }
+  // Written aside and renamed, so that a power cut leaves either no key or a whole one.
+  const aside = `${path}.${randomBytes(4).toString('hex')}`;
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const file = fileSystem.create(aside);
+  try {
+    file.write(Buffer.from(privateKey.export({ format: 'pem', type: 'pkcs8' }) as string), 0);
+    await file.sync();
+  } finally {
+    file.close();
+  }
+  fileSystem.rename(aside, path);
+  await fileSystem.syncFolder(folder);
+  await fileSystem.syncFolder(dataFolder);
+  await fileSystem.syncFolder(dirname(dataFolder));
+}
+
+function readKey(path: string, fileSystem: FileSystem, what: string): SigningKey {
+  const file = fileSystem.open(path, 'read');
+  const bytes = Buffer.alloc(largestBytes);
+  try {
+    const privateKey = createPrivateKey(bytes.subarray(0, file.read(bytes, 0)));
+    if (privateKey.asymmetricKeyType !== 'ed25519') throw new Error(`the key is ${privateKey.asymmetricKeyType}`);
+    const publicKey = createPublicKey(privateKey);
+    return { privateKey, publicKey, publicPem: publicKey.export({ format: 'pem', type: 'spki' }) as string };
+  } catch (cause) {
+    throw new HoldfastError(
+      'configuration-invalid',
+      `${what} (${path}) is no Ed25519 private key in PEM; put the one back that the gateways know this centre by`,
+      cause,
+    );
+  } finally {
+    bytes.fill(0);
+    file.close();
+  }
+}

@@ -1,0 +1,12 @@
+export type { AuthorizationChange, AuthorizationRecords } from './authorization-records.ts';
+export { defaultQueryLimits, type QueryLimits } from './gate.ts';
+export { MachineQueries } from './machine-queries.ts';
+export { type QueryRoutesOptions, queryRoutes } from './routes.ts';
+export {
+  errorCollection,
+  machineCollection,
+  processCollection,
+  type QueryShape,
+  queryIndexes,
+  queryShapes,
+} from './shapes.ts';

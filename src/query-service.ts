@@ -1,0 +1,84 @@
+/**
+ * Accounts and HTTP queries, as the centre and the gateway both have them; they differ in where the documents are and in
+ * who knows about authorizations.
+ *
+ * Failure behaviour: `prepare` rejects while the database is away and is called again; queries say so in their answers.
+ */
+import type { FastifyInstance } from 'fastify';
+import { Accounts, Login, makeFirstAdministrator, Sessions } from './accounts/index.ts';
+import { type GatewayConfig, networkMatcher } from './config/index.ts';
+import { describeError } from './errors.ts';
+import type { Clock, FileSystem, Logger, SiteTime, Timer } from './platform/index.ts';
+import type { TextSource } from './protocols/machines/index.ts';
+import { type AuthorizationRecords, defaultQueryLimits, queryRoutes } from './protocols/machines/queries/index.ts';
+import type { DocumentStore } from './store/index.ts';
+
+/** What a service is made of. */
+export interface QueryServiceOptions {
+  readonly config: Pick<GatewayConfig, 'accounts' | 'queries' | 'http' | 'site'>;
+  /** Where accounts and sessions are. */
+  readonly accountStore: DocumentStore;
+  /** Where machines and reports are. */
+  readonly documentStore: DocumentStore;
+  readonly authorizations: AuthorizationRecords;
+  readonly texts: TextSource;
+  readonly siteTime: SiteTime;
+  readonly dataFolder: string;
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Shows the first administrator's password to a person; never a log. */
+  readonly announce?: ((line: string) => void) | undefined;
+}
+
+const sweepEveryMs = 600_000;
+
+export class QueryService {
+  readonly accounts: Accounts;
+  /** Adds the routes to a server. */
+  readonly routes: (app: FastifyInstance) => void;
+  readonly #options: QueryServiceOptions;
+  readonly #sessions: Sessions;
+  #sweeping: Timer | undefined;
+
+  constructor(options: QueryServiceOptions) {
+    this.#options = options;
+    const { config, accountStore: store, documentStore, clock, siteTime, logger } = options;
+    this.accounts = new Accounts({ store, clock, siteTime });
+    this.#sessions = new Sessions({ store, accounts: this.accounts, clock, siteTime });
+    this.routes = queryRoutes({
+      store: documentStore,
+      login: new Login({ accounts: this.accounts, sessions: this.#sessions, clock }),
+      authorizations: options.authorizations,
+      texts: options.texts,
+      language: config.site.language,
+      mayBePlain: networkMatcher(config.http.plainFrom),
+      limits: { ...defaultQueryLimits, ratePerSecond: config.queries.ratePerSecond },
+      clock,
+      logger: logger.child({ part: 'queries' }),
+    });
+  }
+
+  /** Once the store has its indexes: makes the first administrator where there is no account. May be called again. */
+  async prepare(): Promise<void> {
+    const { config, dataFolder, fileSystem, logger, announce } = this.#options;
+    const { accounts } = this;
+    const { machineHash } = config.accounts;
+    await makeFirstAdministrator({ accounts, machineHash, dataFolder, fileSystem, logger, announce });
+  }
+
+  /** Begins to remove sessions that are over. Idempotent. */
+  start(): void {
+    this.#sweeping ??= this.#options.clock.every(sweepEveryMs, () => {
+      this.#sessions.sweep().catch((error: unknown) => {
+        this.#options.logger.debug({ error: describeError(error) }, 'sessions could not be swept');
+      });
+    });
+  }
+
+  /** Ends that. Idempotent. */
+  stop(): void {
+    this.#sweeping?.cancel();
+    this.#sweeping = undefined;
+  }
+}
