@@ -53,6 +53,8 @@ export interface GatewayOptions {
 }
 
 const watchEveryMs = 2000;
+/** Reports under way: a broker's confirm must not wait for a busy event loop, a database not for what is repeated. */
+const defaultWindow = { stored: 512, broker: 2048 } as const;
 
 /** A gateway; `start` and `stop` once each. */
 export class Gateway {
@@ -254,7 +256,7 @@ export class Gateway {
         counters,
         gatewayId: this.#id,
         acknowledge: config.upstream.acknowledge,
-        window: config.upstream.window,
+        window: config.upstream.window ?? defaultWindow[config.upstream.acknowledge],
         receiptTimeoutMs: config.upstream.receiptTimeoutMs,
         weights: {
           alarm: config.spool.lanes.alarm.weight,

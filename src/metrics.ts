@@ -46,7 +46,10 @@ export const counterTable = {
   ],
   authorizationSeconds: ['holdfast_authorization_answer_seconds_sum', 'Seconds until machines were answered, in all.'],
   mqttPauses: ['holdfast_mqtt_pauses_total', 'Times a client was made to wait because it was over its rate.'],
-  recentPassedOver: ['holdfast_recent_passed_over_total', 'Reports not kept for queries: too many at once, or too large.'],
+  recentPassedOver: [
+    'holdfast_recent_passed_over_total',
+    'Reports not kept for queries: too many at once, or too large.',
+  ],
 } as const satisfies Record<string, readonly [name: string, help: string]>;
 
 /** Counters with one label: field, name, label, help. */

@@ -35,5 +35,8 @@ export const upstreamKeys = {
     description:
       "How long an answer of the centre may take, from the broker's confirm, before the oldest report is sent again.",
   }),
-  window: field(integer(1, 65_535), 512, { description: 'Reports that may be under way without an answer.' }),
+  window: optional(integer(1, 65_535), {
+    description:
+      'Reports that may be under way without an answer. Without it 512, and 2048 with `acknowledge: broker`, where no slow database can be flooded with repeats.',
+  }),
 };

@@ -1,4 +1,4 @@
-import type { Channel, ChannelModel, ConfirmChannel, Message } from 'amqplib';
+import type { Channel, ChannelModel, Message } from 'amqplib';
 import { HoldfastError } from '../errors.ts';
 import type { Clock, Logger } from '../platform/index.ts';
 import {
@@ -8,6 +8,7 @@ import {
   type QueueType,
 } from '../protocols/machines/index.ts';
 import { ControlReader } from './amqp-control.ts';
+import { AmqpPublisher } from './amqp-publisher.ts';
 import { QuerySender } from './amqp-queries.ts';
 import { ReplyReader } from './amqp-replies.ts';
 import { Topology } from './amqp-topology.ts';
@@ -48,7 +49,7 @@ export class AmqpSession implements LinkSession {
   readonly #returned = new Set<string>();
   readonly #declaring = new Set<string>();
   readonly #end: (error: HoldfastError) => void;
-  #publisher!: ConfirmChannel;
+  #publisher!: AmqpPublisher;
   #asker!: QuerySender;
   #replies!: ReplyReader;
   readonly #control: ControlReader;
@@ -110,8 +111,12 @@ export class AmqpSession implements LinkSession {
     });
     if (this.#replyTo !== undefined) await this.#replies.open(this.#replyTo);
     const publisher = await this.#model.createConfirmChannel();
-    this.#publisher = publisher;
     this.#guard(publisher);
+    this.#publisher = new AmqpPublisher(publisher, {
+      appId: this.#options.gatewayId,
+      replyTo: this.#replyTo,
+      onSettled: (messageId, bytes, taken) => this.#settle(messageId, bytes, !taken),
+    });
     publisher.on('drain', () => this.#gate.bufferDrained());
     publisher.on('return', (message) => this.#onReturn(message));
     const asker = await this.#model.createConfirmChannel();
@@ -139,32 +144,7 @@ export class AmqpSession implements LinkSession {
   }
 
   send(report: OutgoingReport): boolean {
-    const { messageId, channel, body } = report;
-    const bytes = body.length;
-    const room = this.#publisher.publish(
-      '',
-      channel,
-      Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, bytes),
-      {
-        mandatory: true,
-        persistent: true,
-        contentType: 'application/json',
-        messageId,
-        appId: this.#options.gatewayId,
-        // AMQP knows whole seconds only; the header has the milliseconds.
-        timestamp: Math.floor(report.acceptedAtMs / 1000),
-        type: channel,
-        headers: {
-          'x-sequence': report.sequence,
-          'x-accepted-at': report.acceptedAtMs,
-          'x-clock': report.clockTrusted ? 'trusted' : 'untrusted',
-          'x-previous': report.previous,
-        },
-        ...(this.#replyTo !== undefined && { replyTo: this.#replyTo }),
-      },
-      (error) => this.#settle(messageId, bytes, error !== null),
-    );
-    return this.#gate.taken(bytes, room);
+    return this.#gate.taken(report.body.length, this.#publisher.publish(report));
   }
 
   watchReplies(channel: string, serial: string): Promise<void> | undefined {

@@ -34,7 +34,9 @@ await benchmark(async (bench) => {
 
   const gateway = async (url: string) => {
     await farQueue.purge();
-    const process = await GatewayProcess.prepare({ upstream: { url, tls: { ca }, acknowledge: 'broker' } });
+    const process = await GatewayProcess.prepare({
+      upstream: { url, tls: { ca }, acknowledge: 'broker', window: 512 },
+    });
     cpSync(backlog.file('spool'), process.spoolFolder, { recursive: true });
     await process.start();
     const rate = await arrivalRate(farQueue, count);

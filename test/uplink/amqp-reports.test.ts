@@ -378,6 +378,23 @@ test('1000 reports, each with exactly one answer, in order', async () => {
   assert.equal(arrived, ids);
 });
 
+test('bodies of every size arrive as they were, also those of several frames', async () => {
+  const { listener, transport } = await connect();
+  await listener.up();
+  // RabbitMQ agrees on frames of 128 KiB; reports are copied into pieces of 64 KiB before they are written.
+  const sizes = [0, 1, 511, 65_000, 65_536, 131_063, 131_064, 131_065, 262_128, 300_001, 1_000_000, 3];
+  const reports = sizes.map((size, index) => exampleReport(index, { body: patterned(size, index) }));
+  for (const report of reports) {
+    if (!transport.send(report)) await until(() => listener.confirmed.includes(report.messageId), 'confirmed');
+  }
+  await until(() => listener.confirmed.length === sizes.length, 'all confirmed');
+  for (const report of reports) {
+    const { content, properties } = await take(queue);
+    assert.is(properties.messageId, report.messageId);
+    assert.is(Buffer.compare(content, report.body), 0, `${report.body.length} bytes`);
+  }
+});
+
 test('bodies larger than the limit of bytes under way ask to wait', async () => {
   const { listener, transport } = await connect();
   await listener.up();
@@ -388,5 +405,10 @@ test('bodies larger than the limit of bytes under way ask to wait', async () => 
   await until(() => listener.drains === 1, 'drained');
   await until(() => listener.confirmed.length === sent, 'all confirmed');
 });
+
+/** Bytes that are different from each other and from those of another `salt`, frame marks among them. */
+function patterned(size: number, salt: number): Uint8Array {
+  return Uint8Array.from({ length: size }, (_, index) => (index * 31 + (index >> 8) + salt * 7) & 0xff);
+}
 
 test.run();
