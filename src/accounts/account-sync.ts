@@ -4,7 +4,7 @@
  * Invariants: nothing is taken over that the pinned centre did not sign for this gateway; an older version changes
  * nothing; accounts made here stay, and of two with one name the one made here counts, except for the first
  * administrator that this program made by itself. Who lost an account, or has a new password, is out at once.
- * Failure behaviour: a push that cannot be checked is refused with an alarm, and what was there stays. When the store
+ * Failure behaviour: a push that is not the centre's is refused with an alarm, and what was there stays. When the store
  * fails, `apply` rejects: the push must come again, and doing it twice is the same as once.
  */
 import { createHash, type KeyObject } from 'node:crypto';
@@ -15,8 +15,8 @@ import type { DocumentStore } from '../store/index.ts';
 import { accountStateCollection, isLabel, maxCustomers, type StoredAccount } from './account.ts';
 import type { Accounts } from './accounts.ts';
 
-/** What became of a push. */
-export type AccountPushOutcome = 'applied' | 'older' | 'refused';
+/** What became of a push; `unpinned`: there is no key of a centre to check it by. */
+export type AccountPushOutcome = 'applied' | 'older' | 'refused' | 'unpinned';
 
 /** What an AccountSync is made of. */
 export interface AccountSyncOptions {
@@ -35,6 +35,7 @@ export class AccountSync {
   readonly #options: AccountSyncOptions;
   /** One push after the other, in the order in which they came. */
   #last: Promise<unknown> = Promise.resolve();
+  #saidUnpinned = false;
 
   constructor(options: AccountSyncOptions) {
     this.#options = options;
@@ -50,7 +51,12 @@ export class AccountSync {
   async #apply(body: Uint8Array): Promise<AccountPushOutcome> {
     const { store, gatewayId, centreKey, alarms, logger } = this.#options;
     const key = centreKey();
-    if (key === undefined) return this.#refuse('this gateway has no key of the centre');
+    if (key === undefined) {
+      // Not a fault: such a site has local accounts only.
+      if (!this.#saidUnpinned) logger.info({}, 'accounts of the centre are not taken over: no key of it is pinned');
+      this.#saidUnpinned = true;
+      return 'unpinned';
+    }
     const push = readAccountPush(body, gatewayId, key);
     if (push === undefined) return this.#refuse('it is not signed by the centre for this gateway');
     if (!push.accounts.every(isSound)) return this.#refuse('an account in it cannot be one');

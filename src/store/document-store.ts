@@ -57,7 +57,11 @@ export type Condition =
   | { readonly atLeast?: Comparable; readonly atMost?: Comparable }
   | { readonly oneOf: readonly Comparable[] };
 
-/** Every field must be as it says. Fields of the top level only. */
+/**
+ * Every field must be as it says. Fields of the top level only, which hold no list (servers differ in what matches one).
+ * Bounds match values of their own type only; null matches a missing field too. A name that is no field's (`$where`,
+ * `a.b`) is a TypeError.
+ */
 export type Filter = Readonly<Record<string, Condition>>;
 
 /** What to look for: matched, then sorted, then cut. */
@@ -68,7 +72,10 @@ export interface Query {
   readonly limit?: number;
 }
 
-/** A change of one document: fields that get a value, integers that something is added to (missing counts as 0). */
+/**
+ * A change of one document: fields that get a value, integers that something is added to (missing counts as 0; what is no
+ * number is refused). No field stands twice, and `_id` not at all: a TypeError.
+ */
 export interface Change {
   readonly set?: Readonly<Record<string, StoredValue>>;
   readonly add?: Readonly<Record<string, bigint>>;
@@ -77,8 +84,9 @@ export interface Change {
 }
 
 /**
- * Where documents are kept: of the centre, and of the box. Every method rejects with `database-unreachable` when the database is away, not
- * ready or takes nothing at all; whatever it was doing may then be done or not, and may be done again.
+ * Where documents are kept: of the centre, and of the box. Every method rejects with `database-unreachable` when the
+ * database is away, not ready or takes nothing at all; whatever it was doing may then be done or not, and may be done
+ * again (an `add` then counts twice).
  */
 export interface DocumentStore {
   /** Opens what is needed; does not wait for a server. Idempotent. */
@@ -92,7 +100,7 @@ export interface DocumentStore {
    * of a majority of its members, also for a `duplicate`.
    */
   insertBatch(target: CollectionName, documents: readonly NewDocument[]): Promise<InsertOutcome[]>;
-  /** Makes the indexes that are missing. */
+  /** Makes the indexes that are missing; one of the same name with other keys gives way. */
   ensureIndexes(indexes: readonly IndexDefinition[]): Promise<void>;
   count(target: CollectionName, filter?: Filter): Promise<number>;
   find(target: CollectionName, query?: Query): Promise<StoredDocument[]>;

@@ -176,7 +176,7 @@ test('nothing is taken over that is older, or that this centre did not sign for 
     );
   }
   state.hasKey = false;
-  assert.is(await sync.apply(second!.body), 'refused');
+  assert.is(await sync.apply(second!.body), 'unpinned');
   state.hasKey = true;
   assert.is(await sync.apply(second!.body), 'applied');
   assert.equal(alarms.active, []);
