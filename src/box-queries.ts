@@ -19,7 +19,7 @@ import type { TextSource } from './protocols/machines/index.ts';
 import type { AuthorizationRecords } from './protocols/machines/queries/index.ts';
 import { QueryService } from './query-service.ts';
 import { RecentReports, type RecentState } from './recent/index.ts';
-import { SqliteDocumentStore } from './store/index.ts';
+import { SqliteDocumentStore, SqliteHost } from './store/index.ts';
 
 /** What the box's queries are made of. */
 export interface BoxQueriesOptions {
@@ -46,6 +46,8 @@ export interface BoxQueriesOptions {
 export const boxAccountsFolder = (dataFolder: string): string => join(dataFolder, 'store', 'accounts');
 
 const retryMs = 5000;
+/** A box that hears nothing for so long gives the thread of its documents back; it takes some 30 ms to have it again. */
+const threadIdleMs = 60_000;
 
 export class BoxQueries {
   readonly #options: BoxQueriesOptions;
@@ -59,9 +61,10 @@ export class BoxQueries {
   constructor(options: BoxQueriesOptions) {
     this.#options = options;
     const { config, dataFolder, logger, fileSystem, leaseUntil, centreKey } = options;
-    this.#accountStore = new SqliteDocumentStore({ folder: boxAccountsFolder(dataFolder), logger, fileSystem });
+    const shared = { logger, fileSystem, host: new SqliteHost({ clock: options.clock, idleMs: threadIdleMs }) };
+    this.#accountStore = new SqliteDocumentStore({ folder: boxAccountsFolder(dataFolder), ...shared });
     const folder = join(dataFolder, 'store', 'recent');
-    const store = new SqliteDocumentStore({ folder, durable: false, logger, fileSystem });
+    const store = new SqliteDocumentStore({ folder, durable: false, ...shared });
     this.#recent = new RecentReports({ ...options, store, ...config.queries });
     const authorizations: AuthorizationRecords = {
       read: async (serial) => leaseUntil(serial),

@@ -1,11 +1,10 @@
 import type { KeyObject } from 'node:crypto';
 import { AccountPublisher, type Accounts } from '../accounts/index.ts';
+import { machineCollection, queryKeys } from '../documents/index.ts';
 import type { Clock, Logger } from '../platform/index.ts';
 import type { DocumentStore } from '../store/index.ts';
 import type { ControlPush } from './control-push.ts';
 import { deviceGatewayCollection, type Gateways } from './gateways.ts';
-import { machineCollection } from './machine-registry.ts';
-import { queryKeys } from './wire.ts';
 
 /** The key that a gateway's accounts have in the outbox: a newer list takes the place of one that waits. */
 const outboxKey = 'accounts';

@@ -9,6 +9,8 @@
  * Failure behaviour: while the database is away nobody is answered (a gateway's lease answers there); the query is tried
  * again until it is `answerWithinMs` old, then dropped: a late grant must not lie in a queue until the machine asks next.
  */
+
+import type { MachineRegistry } from '../documents/index.ts';
 import { describeError } from '../errors.ts';
 import type { Clock, Logger, SiteTime } from '../platform/index.ts';
 import {
@@ -32,7 +34,6 @@ import { logAnswers } from './authorization-log.ts';
 import { type AuthorizationRecord, readRecords } from './authorization-record.ts';
 import type { Gateways } from './gateways.ts';
 import type { Answer, Arrival } from './ingest.ts';
-import type { MachineRegistry } from './machine-registry.ts';
 import type { CentralCounters } from './metrics.ts';
 import type { SigningKey } from './signing-key.ts';
 

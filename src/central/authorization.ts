@@ -1,3 +1,4 @@
+import { MachineRegistry } from '../documents/index.ts';
 import { type Clock, type FileSystem, type Logger, nodeFileSystem, type SiteTime } from '../platform/index.ts';
 import type { ReplyWriter } from '../protocols/machines/index.ts';
 import type { DocumentStore } from '../store/index.ts';
@@ -5,7 +6,6 @@ import { AuthorizationDesk } from './authorization-desk.ts';
 import { Authorizations } from './authorizations.ts';
 import { ControlPush, type Courier } from './control-push.ts';
 import { Gateways } from './gateways.ts';
-import { MachineRegistry } from './machine-registry.ts';
 import type { CentralCounters } from './metrics.ts';
 import { CentreKey } from './signing-key.ts';
 

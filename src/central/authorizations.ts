@@ -7,6 +7,8 @@
  * logged or on its way (`_pending`: a crash in between, or the command line, which has no key to sign with) is completed
  * by `sweep` of any running copy.
  */
+
+import type { MachineRegistry } from '../documents/index.ts';
 import type { Clock, Logger, SiteTime } from '../platform/index.ts';
 import { encodePush, type Identity, readIdentity, recordKeys, signGrant } from '../protocols/machines/index.ts';
 import type { DocumentStore } from '../store/index.ts';
@@ -20,7 +22,6 @@ import {
 } from './authorization-record.ts';
 import type { ControlPush } from './control-push.ts';
 import type { Gateways } from './gateways.ts';
-import type { MachineRegistry } from './machine-registry.ts';
 import type { SigningKey } from './signing-key.ts';
 
 /** An authorization as people see it. */

@@ -12,7 +12,6 @@ export {
   mostDays,
 } from './authorizations.ts';
 export { ControlPush, type ControlPushOptions, type Courier, type Push, pushCollection } from './control-push.ts';
-export { type Origin, type TimeReader, toDocument } from './documents.ts';
 export { EmbeddedBroker, type EmbeddedBrokerOptions } from './embedded-broker.ts';
 export {
   askAgainMs,
@@ -40,14 +39,6 @@ export {
 export { type CentralHealth, CentralHttp, type CentralHttpOptions } from './http.ts';
 export { centralIndexes } from './indexes.ts';
 export { type Answer, type Arrival, Ingest, type IngestOptions, type Taker } from './ingest.ts';
-export {
-  compareBase,
-  MachineRegistry,
-  type MachineRegistryOptions,
-  machineCollection,
-  registryDocument,
-  type StoredBase,
-} from './machine-registry.ts';
 export {
   type CentralCounters,
   type CentralGauges,

@@ -1,10 +1,9 @@
 import { accountIndexes } from '../accounts/index.ts';
+import { machineCollection as machines, queryKeys } from '../documents/index.ts';
 import type { CollectionName, IndexDefinition } from '../store/index.ts';
 import { authorizationCollection, authorizationLogCollection as authorizationLog } from './authorization-record.ts';
 import { pushCollection } from './control-push.ts';
 import { deviceGatewayCollection } from './gateways.ts';
-import { machineCollection as machines } from './machine-registry.ts';
-import { queryKeys } from './wire.ts';
 
 const { serial, customer, machine, level } = queryKeys;
 const process: CollectionName = { database: 'device_info', collection: 'device_process' };

@@ -9,6 +9,8 @@
  * refuses while it takes others is answered with `storage-failed`, which a gateway repeats.
  */
 import { createHash } from 'node:crypto';
+import type { MachineRegistry, StoredBase } from '../documents/index.ts';
+import { type Origin, type TimeReader, timeKeyOf, toDocument } from '../documents/index.ts';
 import type { Clock, Logger, SiteTime } from '../platform/index.ts';
 import {
   type MachineChannel,
@@ -18,11 +20,8 @@ import {
   validateReport,
 } from '../protocols/machines/index.ts';
 import type { DocumentStore, NewDocument } from '../store/index.ts';
-import { type Origin, type TimeReader, toDocument } from './documents.ts';
 import type { Gateways, Via } from './gateways.ts';
-import type { MachineRegistry, StoredBase } from './machine-registry.ts';
 import type { CentralCounters } from './metrics.ts';
-import { timeKeyOf } from './wire.ts';
 
 /** A message as it arrived. */
 export interface Arrival extends Omit<Origin, 'id'> {

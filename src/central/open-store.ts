@@ -1,7 +1,8 @@
 import type { GatewayConfig } from '../config/index.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Logger } from '../platform/index.ts';
-import { type DocumentStore, MongoDocumentStore, SqliteDocumentStore } from '../store/index.ts';
+import { type DocumentStore, SqliteDocumentStore } from '../store/index.ts';
+import { MongoDocumentStore } from '../store/mongodb.ts';
 
 /** The store that `central` names, not yet started. Throws `configuration-invalid` when it names none. */
 export function openCentralStore(

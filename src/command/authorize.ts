@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
-import { Authorizations, MachineRegistry, mostDays, openCentralStore } from '../central/index.ts';
+import { Authorizations, mostDays, openCentralStore } from '../central/index.ts';
+import { MachineRegistry } from '../documents/index.ts';
 import { HoldfastError } from '../errors.ts';
 import { SiteTime, silentLogger, systemClock } from '../platform/index.ts';
 import { isSerial } from '../protocols/machines/index.ts';

@@ -10,7 +10,7 @@
  * once the queue is full; it goes on by itself. After a crash the last moments may be missing.
  */
 import type { Alarms } from '../alarms.ts';
-import { MachineRegistry, toDocument } from '../central/index.ts';
+import { MachineRegistry, toDocument } from '../documents/index.ts';
 import { describeError } from '../errors.ts';
 import type { AcceptedReport } from '../intake/index.ts';
 import type { Counters } from '../metrics.ts';

@@ -1,5 +1,5 @@
-import { Double } from 'mongodb';
 import type { StoredDocument, StoredValue } from './document-store.ts';
+import { Double } from './double.ts';
 import { doubleJson, integerJson, type Json } from './stored-json.ts';
 
 /** A document as the JSON that `stored-json.ts` describes. Throws a RangeError for what cannot be stored. */

@@ -1,4 +1,4 @@
-import type { Double } from 'mongodb';
+import type { Double } from './double.ts';
 
 /**
  * A value of a stored document. A bigint is an integer of 64 bits, a number is a double; `Double` writes a double that

@@ -1,4 +1,3 @@
-export { Double } from 'mongodb';
 export type {
   Change,
   CollectionName,
@@ -13,5 +12,6 @@ export type {
   StoredDocument,
   StoredValue,
 } from './document-store.ts';
-export { MongoDocumentStore, type MongoOptions } from './mongo-document-store.ts';
+export { Double } from './double.ts';
 export { type Keep, SqliteDocumentStore, type SqliteOptions } from './sqlite-document-store.ts';
+export { SqliteHost } from './sqlite-host.ts';

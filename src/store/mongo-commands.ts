@@ -1,7 +1,15 @@
 /** Filters and changes in MongoDB's words. Values stay values: no text of a client is ever read as an operator. */
-import { BSON, type Collection, type Document, type FindCursor, type Filter as MongoFilter } from 'mongodb';
+import {
+  BSON,
+  Double as BsonDouble,
+  type Collection,
+  type Document,
+  type FindCursor,
+  type Filter as MongoFilter,
+} from 'mongodb';
 import { checkChange, checkField, testsOf } from './conditions.ts';
 import type { Change, Filter, Query, StoredDocument } from './document-store.ts';
+import { Double } from './double.ts';
 
 /** Matches nothing, on any server. */
 const nothing = { _id: { $in: [] } };
@@ -41,7 +49,7 @@ export function changeOf(change: Change): Document | undefined {
   checkChange(change);
   const { set = {}, add = {} } = change;
   const operators = {
-    ...(Object.keys(set).length > 0 && { $set: set }),
+    ...(Object.keys(set).length > 0 && { $set: asBson(set) }),
     ...(Object.keys(add).length > 0 && { $inc: add }),
   };
   return Object.keys(operators).length === 0 ? undefined : operators;
@@ -49,7 +57,20 @@ export function changeOf(change: Change): Document | undefined {
 
 /** The document that a change makes. */
 export function madeBy(id: string, { set, add, setOnInsert }: Change): StoredDocument {
-  return { _id: id, ...setOnInsert, ...set, ...add };
+  return asBson({ _id: id, ...setOnInsert, ...set, ...add });
+}
+
+/** The same with the driver's doubles in place of the port's; the very same when it holds none, as nearly always. */
+export function asBson<T extends object>(value: T): T {
+  let copy: Record<string, unknown> | undefined;
+  for (const [key, child] of Object.entries(value)) {
+    if (typeof child !== 'object' || child === null || child instanceof Date || child instanceof Uint8Array) continue;
+    const converted = child instanceof Double ? new BsonDouble(child.value) : asBson(child as object);
+    if (converted === child) continue;
+    copy ??= (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
+    copy[key] = converted;
+  }
+  return (copy ?? value) as T;
 }
 
 /** A document as a server would give it back. */

@@ -23,7 +23,7 @@ import type {
   StoredDocument,
 } from './document-store.ts';
 import { InTurn } from './in-turn.ts';
-import { asRead, byCodePoint, changeOf, filterOf, madeBy, searchOf } from './mongo-commands.ts';
+import { asBson, asRead, byCodePoint, changeOf, filterOf, madeBy, searchOf } from './mongo-commands.ts';
 import { isDuplicate, isIndexConflict, isServerFailure, type Stop, stopOf, unreachable } from './mongo-errors.ts';
 
 /** How to reach the database. */
@@ -153,7 +153,7 @@ export class MongoDocumentStore implements DocumentStore {
   }
 
   async put(target: CollectionName, document: StoredDocument): Promise<void> {
-    const { _id, ...fields } = document;
+    const { _id, ...fields } = asBson(document);
     const replace = async (collection: Collection<StoredDocument>) => {
       for (let tries = 1; ; tries++) {
         try {
@@ -248,7 +248,7 @@ export class MongoDocumentStore implements DocumentStore {
   }
 
   async #insertMany(target: CollectionName, batch: readonly NewDocument[]): Promise<void> {
-    const documents = batch.map(({ document }) => document);
+    const documents = batch.map(({ document }) => asBson(document));
     await (await this.#collection(target)).insertMany(documents, { ordered: true });
   }
 

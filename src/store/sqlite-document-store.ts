@@ -27,6 +27,7 @@ import type {
   StoredDocument,
   StoredValue,
 } from './document-store.ts';
+import { SqliteHost } from './sqlite-host.ts';
 import { keyOfComparable, rangeOfType } from './sqlite-keys.ts';
 import type { BoundMessage, IndexMessage, KeyQuery, KeyTest, Target } from './sqlite-messages.ts';
 import { SqliteThread } from './sqlite-thread.ts';
@@ -41,6 +42,8 @@ export interface SqliteOptions {
   readonly maxBytes?: number;
   readonly logger?: Logger;
   readonly fileSystem?: FileSystem;
+  /** The thread, shared with other stores; one of its own without. */
+  readonly host?: SqliteHost;
 }
 
 /** How much of a collection is kept. */
@@ -70,12 +73,13 @@ export class SqliteDocumentStore implements DocumentStore {
 
   constructor(options: SqliteOptions) {
     const { folder, durable = true, maxBytes, logger = silentLogger, fileSystem = nodeFileSystem } = options;
+    const { host = new SqliteHost() } = options;
     this.#folder = folder;
     this.#path = join(folder, fileName);
     this.#durable = durable;
     this.#logger = logger;
     this.#files = fileSystem;
-    this.#thread = new SqliteThread({ path: this.#path, durable, maxBytes }, (text) => this.#whenDamaged(text));
+    this.#thread = new SqliteThread(host, { path: this.#path, durable, maxBytes }, (text) => this.#whenDamaged(text));
   }
 
   async start(): Promise<void> {

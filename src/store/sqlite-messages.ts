@@ -64,11 +64,17 @@ export type Writing =
   | { readonly kind: 'indexes'; readonly indexes: readonly IndexMessage[] }
   | { readonly kind: 'bound'; readonly bound: BoundMessage };
 
-/** One turn of the thread: calls that only read, or calls that share one transaction. */
-export type Turn =
+/** One turn of a file in the thread: calls that only read, or calls that share one transaction. */
+export type FileTurn =
   | { readonly kind: 'read'; readonly calls: readonly Reading[] }
-  | { readonly kind: 'write'; readonly calls: readonly Writing[] }
-  | { readonly kind: 'close' };
+  | { readonly kind: 'write'; readonly calls: readonly Writing[] };
+
+/** What the thread is told: a file is there, a turn of it, or its end (and, with `end`, that of the thread). */
+export type Addressed = { readonly file: number } & (
+  | { readonly kind: 'open'; readonly data: ThreadData }
+  | FileTurn
+  | { readonly kind: 'close'; readonly end: boolean }
+);
 
 /** How a call failed: `damaged` says that the file is, `refused` that the call itself could never succeed. */
 export interface Failure {
@@ -76,14 +82,18 @@ export interface Failure {
   readonly cause: 'damaged' | 'refused' | 'other';
 }
 
-/** What the thread says of a turn: rows of a call as they are read, the result of each call, and that it is over. */
-export type Report =
+/**
+ * What the thread says of a turn: rows of a call as they are read, the result of each call, and that it is over; and that
+ * a file is closed.
+ */
+export type FileReport =
   | { readonly kind: 'rows'; readonly call: number; readonly rows: readonly string[] }
   | { readonly kind: 'value'; readonly call: number; readonly value: unknown }
   | { readonly kind: 'failure'; readonly call: number; readonly failure: Failure }
-  | { readonly kind: 'over' };
+  | { readonly kind: 'over' }
+  | { readonly kind: 'closed' };
 
-/** What the thread is told when it is started. */
+/** What the thread is told of a file. */
 export interface ThreadData {
   /** The file; it exists. */
   readonly path: string;

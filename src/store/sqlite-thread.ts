@@ -1,15 +1,14 @@
 /**
- * The thread of a `SqliteDocumentStore`, seen from the main thread: started at the first call, given one turn at a time.
+ * The file of a `SqliteDocumentStore` in its thread, seen from the main thread: given one turn at a time.
  *
  * Invariants: what is asked while a turn is under way waits and then goes together, writes in one transaction (one sync
- * for all), readings and writes by turns. A turn is bounded in bytes. The thread keeps the process alive only while a
- * call waits.
+ * for all), readings and writes by turns. A turn is bounded in bytes.
  * Failure behaviour: a thread that dies fails the calls of its turn with `database-unreachable`, and the next turn
  * starts another.
  */
-import { Worker } from 'node:worker_threads';
 import { HoldfastError, isHoldfastError } from '../errors.ts';
-import type { Reading, Report, ThreadData, Turn, Writing } from './sqlite-messages.ts';
+import type { FileOwner, SqliteHost } from './sqlite-host.ts';
+import type { FileReport, FileTurn, Reading, ThreadData, Writing } from './sqlite-messages.ts';
 
 /** A call, and what to tell about it. */
 interface Call<Asked> {
@@ -20,26 +19,23 @@ interface Call<Asked> {
   reject(error: Error): void;
 }
 
-const program = new URL(`./sqlite-worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url);
 /** A turn's documents share a transaction, and are all in the thread's memory at once. */
 const mostTurnCharacters = 2 * 1024 * 1024;
 const mostTurnCalls = 500;
 const mostReadings = 16;
-/** Of the thread's own heap; what a turn and the largest document need, several times over. */
-const resourceLimits = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 1, stackSizeMb: 2 };
-
 /**
  * What the file's damage is told to; the calls that found it wait for it. They are tried again after it, or fail
  * with what it throws.
  */
 export type DamageHandler = (text: string) => Promise<void>;
 
-export class SqliteThread {
+export class SqliteThread implements FileOwner {
+  readonly #host: SqliteHost;
+  readonly #file: number;
   readonly #data: ThreadData;
   readonly #onDamage: DamageHandler;
   readonly #readings: Call<Reading>[] = [];
   readonly #writings: Call<Writing>[] = [];
-  #worker: Worker | undefined;
   /** Calls of the turn under way by their place in it; those that are answered are gone. */
   #turn: Map<number, Call<Reading> | Call<Writing>> | undefined;
   #lastWasReading = false;
@@ -47,7 +43,9 @@ export class SqliteThread {
   #damaged: Call<Reading | Writing>[] = [];
   #idle: (() => void)[] = [];
 
-  constructor(data: ThreadData, onDamage: DamageHandler) {
+  constructor(host: SqliteHost, data: ThreadData, onDamage: DamageHandler) {
+    this.#host = host;
+    this.#file = host.add(this);
     this.#data = data;
     this.#onDamage = onDamage;
   }
@@ -70,18 +68,31 @@ export class SqliteThread {
     });
   }
 
-  /** Waits for every call, then closes the file and ends the thread. */
+  /** Waits for every call, then closes the file. It is opened again by the next call. */
   async close(): Promise<void> {
     while (this.#turn !== undefined || this.#readings.length > 0 || this.#writings.length > 0) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
-    const worker = this.#worker;
-    this.#worker = undefined;
-    if (worker === undefined) return;
-    worker.ref();
-    const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-    worker.postMessage({ kind: 'close' } satisfies Turn);
-    await gone;
+    await this.#host.release(this.#file);
+  }
+
+  /** Part of `FileOwner`. */
+  onReport(report: Exclude<FileReport, { kind: 'closed' }>): void {
+    if (report.kind === 'over') {
+      void this.#over();
+      return;
+    }
+    this.#take(report);
+  }
+
+  /** Part of `FileOwner`. */
+  onEnd(error: unknown): void {
+    const calls = [...(this.#turn?.values() ?? []), ...this.#damaged];
+    this.#damaged = [];
+    this.#damage = undefined;
+    this.#turn = undefined;
+    for (const call of calls) call.reject(unreachable('the thread of the documents has ended', error));
+    this.#next();
   }
 
   #next(): void {
@@ -89,19 +100,16 @@ export class SqliteThread {
     const reading = this.#readings.length > 0 && (this.#writings.length === 0 || !this.#lastWasReading);
     const calls = reading ? this.#readings.splice(0, mostReadings) : this.#takeWritings();
     if (calls.length === 0) {
-      this.#worker?.unref();
       for (const resolve of this.#idle.splice(0)) resolve();
       return;
     }
     this.#lastWasReading = reading;
     this.#turn = new Map<number, Call<Reading> | Call<Writing>>(calls.entries());
     try {
-      this.#worker ??= this.#start();
-      this.#worker.ref();
       const asked = calls.map((call) => call.asked);
-      this.#worker.postMessage({ kind: reading ? 'read' : 'write', calls: asked } as Turn);
+      this.#host.post(this.#file, this.#data, { kind: reading ? 'read' : 'write', calls: asked } as FileTurn);
     } catch (error) {
-      this.#died(this.#worker, error);
+      this.onEnd(error);
     }
   }
 
@@ -116,24 +124,7 @@ export class SqliteThread {
     return this.#writings.splice(0, count);
   }
 
-  #start(): Worker {
-    const worker = new Worker(program, {
-      name: 'documents',
-      workerData: this.#data,
-      resourceLimits,
-      execArgv: ['--disable-warning=ExperimentalWarning'],
-    });
-    worker.on('message', (report: Report) => this.#take(report));
-    worker.on('error', (error) => this.#died(worker, error));
-    worker.on('exit', () => this.#died(worker, undefined));
-    return worker;
-  }
-
-  #take(report: Report): void {
-    if (report.kind === 'over') {
-      void this.#over();
-      return;
-    }
+  #take(report: Exclude<FileReport, { kind: 'over' | 'closed' }>): void {
     const call = this.#turn?.get(report.call);
     if (call === undefined) return;
     if (report.kind === 'rows') {
@@ -176,17 +167,6 @@ export class SqliteThread {
     } else {
       this.#writings.unshift(call as Call<Writing>);
     }
-  }
-
-  #died(worker: Worker | undefined, error: unknown): void {
-    if (worker !== this.#worker) return;
-    this.#worker = undefined;
-    const calls = [...(this.#turn?.values() ?? []), ...this.#damaged];
-    this.#damaged = [];
-    this.#damage = undefined;
-    this.#turn = undefined;
-    for (const call of calls) call.reject(unreachable('the thread of the documents has ended', error));
-    this.#next();
   }
 }
 

@@ -6,7 +6,7 @@
  */
 import { Agent, request } from 'node:http';
 import { accountIndexes } from '../../src/accounts/index.ts';
-import { toDocument } from '../../src/central/index.ts';
+import { toDocument } from '../../src/documents/index.ts';
 import { systemClock } from '../../src/platform/index.ts';
 import { queryIndexes } from '../../src/protocols/machines/queries/index.ts';
 import { type DocumentStore, SqliteDocumentStore } from '../../src/store/index.ts';

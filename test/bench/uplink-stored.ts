@@ -9,9 +9,11 @@
 import { cpSync } from 'node:fs';
 import { basename } from 'node:path';
 import { MongoClient } from 'mongodb';
-import { centralIndexes, toDocument } from '../../src/central/index.ts';
+import { centralIndexes } from '../../src/central/index.ts';
+import { toDocument } from '../../src/documents/index.ts';
 import { messageFields } from '../../src/protocols/machines/index.ts';
-import { MongoDocumentStore, type NewDocument } from '../../src/store/index.ts';
+import type { NewDocument } from '../../src/store/index.ts';
+import { MongoDocumentStore } from '../../src/store/mongodb.ts';
 import { prepareMongo, startMongo } from '../support/mongodb.ts';
 import { startRabbit } from '../support/rabbitmq.ts';
 import { temporaryFolder } from '../support/temporary.ts';

@@ -1,12 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  type Arrival,
-  AuthorizationDesk,
-  createCentralCounters,
-  Gateways,
-  MachineRegistry,
-} from '../../src/central/index.ts';
+import { type Arrival, AuthorizationDesk, createCentralCounters, Gateways } from '../../src/central/index.ts';
+import { MachineRegistry } from '../../src/documents/index.ts';
 import { HoldfastError, isHoldfastError } from '../../src/errors.ts';
 import { SiteTime, silentLogger } from '../../src/platform/index.ts';
 import { ReplyWriter } from '../../src/protocols/machines/index.ts';

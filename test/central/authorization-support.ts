@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { Authorizations, MachineRegistry, machineCollection, registryDocument } from '../../src/central/index.ts';
+import { Authorizations } from '../../src/central/index.ts';
+import { MachineRegistry, machineCollection, registryDocument } from '../../src/documents/index.ts';
 import { type Clock, SiteTime, silentLogger, systemClock } from '../../src/platform/index.ts';
 import type { DocumentStore } from '../../src/store/index.ts';
 

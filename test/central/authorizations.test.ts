@@ -1,17 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  Authorizations,
-  ControlPush,
-  createCentralCounters,
-  Gateways,
-  MachineRegistry,
-  mostDays,
-} from '../../src/central/index.ts';
+import { Authorizations, ControlPush, createCentralCounters, Gateways, mostDays } from '../../src/central/index.ts';
 import { runCommandLine } from '../../src/command/index.ts';
+import { MachineRegistry } from '../../src/documents/index.ts';
 import { SiteTime, silentLogger } from '../../src/platform/index.ts';
 import { readPush } from '../../src/protocols/machines/index.ts';
-import { type DocumentStore, MongoDocumentStore } from '../../src/store/index.ts';
+import type { DocumentStore } from '../../src/store/index.ts';
+import { MongoDocumentStore } from '../../src/store/mongodb.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { type MongoServer, startMongo } from '../support/mongodb.ts';
 import { authorizations, bareService, identity, knowMachine, log, newKey, outbox } from './authorization-support.ts';

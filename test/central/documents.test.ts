@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { toDocument } from '../../src/central/index.ts';
+import { toDocument } from '../../src/documents/index.ts';
 import { SiteTime } from '../../src/platform/index.ts';
 import { Double } from '../../src/store/index.ts';
 

@@ -1,8 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { compareBase, MachineRegistry, machineCollection, registryDocument } from '../../src/central/index.ts';
+import { compareBase, MachineRegistry, machineCollection, registryDocument } from '../../src/documents/index.ts';
 import { silentLogger } from '../../src/platform/index.ts';
-import { type DocumentStore, MongoDocumentStore, type StoredDocument } from '../../src/store/index.ts';
+import type { DocumentStore, StoredDocument } from '../../src/store/index.ts';
+import { MongoDocumentStore } from '../../src/store/mongodb.ts';
 import { type MongoServer, startMongo } from '../support/mongodb.ts';
 
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute));

@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { accountIndexes } from '../../src/accounts/index.ts';
-import { centralIndexes, machineCollection as registryCollection } from '../../src/central/index.ts';
+import { centralIndexes } from '../../src/central/index.ts';
+import { machineCollection as registryCollection } from '../../src/documents/index.ts';
 import {
   machineCollection,
   type QueryShape,

@@ -1,6 +1,7 @@
 import { request as requestHttp } from 'node:http';
 import { Accounts, accountIndexes, Login, type LoginLimits, Sessions, wirePassword } from '../../src/accounts/index.ts';
-import { CentralHttp, MachineRegistry, toDocument } from '../../src/central/index.ts';
+import { CentralHttp } from '../../src/central/index.ts';
+import { MachineRegistry, toDocument } from '../../src/documents/index.ts';
 import { type Clock, type Logger, SiteTime, silentLogger } from '../../src/platform/index.ts';
 import { defaultTexts, messageFields, type RoleName, type TextSource } from '../../src/protocols/machines/index.ts';
 import {
@@ -12,12 +13,8 @@ import {
   queryIndexes,
   queryRoutes,
 } from '../../src/protocols/machines/queries/index.ts';
-import {
-  type CollectionName,
-  type DocumentStore,
-  MongoDocumentStore,
-  SqliteDocumentStore,
-} from '../../src/store/index.ts';
+import { type CollectionName, type DocumentStore, SqliteDocumentStore } from '../../src/store/index.ts';
+import { MongoDocumentStore } from '../../src/store/mongodb.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { startMongo } from '../support/mongodb.ts';
 import { temporaryFolder } from '../support/temporary.ts';

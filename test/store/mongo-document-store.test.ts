@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { MongoDocumentStore, type NewDocument } from '../../src/store/index.ts';
+import type { NewDocument } from '../../src/store/index.ts';
+import { MongoDocumentStore } from '../../src/store/mongodb.ts';
 import { startMongo } from '../support/mongodb.ts';
 import { kinds, storeContract } from './document-store-contract.ts';
 

@@ -1,10 +1,18 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Logger, silentLogger } from '../../src/platform/index.ts';
-import { type NewDocument, type Query, SqliteDocumentStore, type SqliteOptions } from '../../src/store/index.ts';
+import {
+  type NewDocument,
+  type Query,
+  SqliteDocumentStore,
+  SqliteHost,
+  type SqliteOptions,
+} from '../../src/store/index.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { fails, idsOf, kinds, storeContract } from './document-store-contract.ts';
 
@@ -163,19 +171,6 @@ test('the newest of each group are kept, and a total', async () => {
   await store.stop();
 });
 
-test('to keep the newest costs the same whatever is kept', async () => {
-  const store = await started({ folder: temporaryFolder().path, durable: false });
-  await store.keepNewest(bySerial, { perGroup: 20_000, total: 100_000 });
-  await store.insertBatch(target, reports('a', 0, 20_000));
-  const began = performance.now();
-  for (let n = 20_000; n < 20_200; n++) await store.insertBatch(target, [report('a', n)]);
-  const perInsert = (performance.now() - began) / 200;
-  assert.is(await store.count(target), 20_000);
-  // A scan of 20,000 takes some 2 ms at best.
-  assert.ok(perInsert < 1.5, `${perInsert} ms`);
-  await store.stop();
-});
-
 test('a file at its limit fails what needs room, keeps all before, and takes more after a removal', async () => {
   const folder = temporaryFolder().path;
   const store = await started({ folder, maxBytes: 1024 * 1024 });
@@ -314,6 +309,49 @@ test('a thread that dies fails the calls of its turn only', async () => {
   const error = await fails(store.find(target, { filter: { sn: { oneOf } } }));
   assert.match(error.message, /the thread of the documents has ended/);
   assert.is(await store.count(target), 1);
+  await store.put(target, { _id: 'b' });
+  assert.is(await store.count(target), 2);
+  await store.stop();
+});
+
+test('stores may share a thread: each has its file, ends by itself, and a dead thread is a new one for both', async () => {
+  const host = new SqliteHost();
+  const one = await started({ folder: temporaryFolder().path, host });
+  const other = await started({ folder: temporaryFolder().path, host, durable: false });
+  const threads = () => readdirSync('/proc/self/task').length;
+  await one.put(target, { _id: 'a', v: 'one' });
+  const withOne = threads();
+  await Promise.all([one.put(target, { _id: 'b' }), other.put(target, { _id: 'a', v: 'other' })]);
+  assert.is(threads(), withOne);
+  assert.is((await one.find(target, { filter: { _id: 'a' } }))[0]!.v, 'one');
+  assert.is((await other.find(target, { filter: { _id: 'a' } }))[0]!.v, 'other');
+  await one.stop();
+  assert.is(await other.count(target), 1);
+  await one.start();
+  assert.is(await one.count(target), 2);
+  const oneOf = Array.from({ length: 4_000_000 }, (_, n) => `some long text ${n}`);
+  await fails(one.find(target, { filter: { sn: { oneOf } } }));
+  assert.equal(await Promise.all([one.count(target), other.count(target)]), [2, 1]);
+  await Promise.all([one.stop(), other.stop()]);
+  assert.ok(threads() < withOne);
+});
+
+test('a thread that nobody asks ends, and the next call starts another', async () => {
+  const clock = new ManualClock();
+  const host = new SqliteHost({ clock, idleMs: 60_000 });
+  const store = await started({ folder: temporaryFolder().path, host });
+  const threads = () => readdirSync('/proc/self/task').length;
+  const before = threads();
+  await store.put(target, { _id: 'a' });
+  const running = threads();
+  assert.ok(running > before);
+  clock.advance(59_000);
+  assert.is(threads(), running);
+  for (let tries = 0; threads() >= running && tries < 500; tries++) {
+    clock.advance(60_000);
+    await setTimeout(10);
+  }
+  assert.ok(threads() < running);
   await store.put(target, { _id: 'b' });
   assert.is(await store.count(target), 2);
   await store.stop();
