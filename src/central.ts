@@ -91,6 +91,8 @@ export interface Central {
   readonly signingKey: SigningKey;
 }
 
+/** More than the consumer takes to close by force. */
+const partStopMs = 6000;
 const pingEveryMs = 5000;
 /** How often spent enrolment codes are removed. */
 const sweepEveryMs = 600_000;
@@ -263,6 +265,15 @@ export function createCentral(options: CentralOptions): Central {
           },
         });
 
+  /** A part that does not end in time keeps no other from ending: what it was doing is done again after the next start. */
+  async function ended(part: string, ending: Promise<void> | void): Promise<void> {
+    const late = Promise.withResolvers<'late'>();
+    const timer = clock.after(partStopMs, () => late.resolve('late'));
+    const outcome = await Promise.race([ending, late.promise]);
+    timer.cancel();
+    if (outcome === 'late') logger.warn({ part }, 'a part of the centre does not end; going on without it');
+  }
+
   let watching: Promise<void> = Promise.resolve();
   let sweeping: Timer | undefined;
   const self: Central = {
@@ -296,19 +307,19 @@ export function createCentral(options: CentralOptions): Central {
     async stop() {
       if (phase === 'stopped' || phase === 'stopping') return;
       phase = 'stopping';
-      await consumer?.stop();
-      await broker?.stop();
+      await ended('consumer', consumer?.stop());
+      await ended('broker', broker?.stop());
       texts.stop();
       queries.stop();
-      await publisher.stop();
-      await push.stop();
+      await ended('accounts', publisher.stop());
+      await ended('pushes', push.stop());
       pauses.endAll();
       sweeping?.cancel();
-      await control?.stop();
-      await store.stop();
-      await watching;
-      await http.stop();
-      await certificates.stop();
+      await ended('control', control?.stop());
+      await ended('store', store.stop());
+      await ended('watch', watching);
+      await ended('http', http.stop());
+      await ended('certificates', certificates.stop());
       phase = 'stopped';
     },
     get ports() {

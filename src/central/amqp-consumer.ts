@@ -58,6 +58,8 @@ export class AmqpConsumer {
   #ended: Promise<void> = Promise.resolve();
   #readers: QueueReader[] = [];
   #model: ChannelModel | undefined;
+  /** Ends the present connection's loop. */
+  #cut: (() => void) | undefined;
   #blocked = false;
   #lastError: HoldfastError | undefined;
 
@@ -106,6 +108,8 @@ export class AmqpConsumer {
     await Promise.race([orderly, late.promise]);
     timer.cancel();
     destroy(model);
+    // A socket that is destroyed does not tell the library.
+    this.#cut?.();
     await this.#ended;
     this.#pauses = undefined;
   }
@@ -138,6 +142,7 @@ export class AmqpConsumer {
       return new HoldfastError('uplink-closed', 'the centre was stopped');
     }
     const closed = Promise.withResolvers<unknown>();
+    this.#cut = () => closed.resolve(undefined);
     model.on('error', (error) => closed.resolve(error));
     model.on('close', (error) => closed.resolve(error));
     model.on('blocked', () => {
@@ -213,7 +218,11 @@ export class AmqpConsumer {
   }
 }
 
-/** Cuts the socket, for a broker that does not answer a close. */
+/**
+ * Cuts the socket, for a broker that does not answer a close. With an error, since the library takes no notice of a socket
+ * that is merely destroyed: its heartbeat would keep the process alive.
+ */
 function destroy(model: ChannelModel | undefined): void {
-  (model?.connection as unknown as { stream?: { destroy(): void } } | undefined)?.stream?.destroy();
+  const { stream } = (model?.connection ?? {}) as unknown as { stream?: { destroy(error: Error): void } };
+  stream?.destroy(new Error('the centre was stopped'));
 }

@@ -44,9 +44,14 @@ export class AmqpCourier implements Courier {
     this.#forget();
   }
 
-  async deliver(gateway: string, via: Via | undefined, body: Buffer): Promise<boolean> {
+  /** Resolves with false, too, when the connection is taken away: the library leaves what was asked on it open for ever. */
+  deliver(gateway: string, via: Via | undefined, body: Buffer): Promise<boolean> {
     const model = this.#model;
-    if (model === undefined) return false;
+    if (model === undefined) return Promise.resolve(false);
+    return Promise.race([this.#deliver(model, gateway, via, body), this.#lost.promise.then(() => false)]);
+  }
+
+  async #deliver(model: ChannelModel, gateway: string, via: Via | undefined, body: Buffer): Promise<boolean> {
     try {
       this.#post ??= this.#open(model);
       const post = await this.#post;
@@ -55,7 +60,7 @@ export class AmqpCourier implements Courier {
       const [exchange, key] = via === 'mqtt' ? [topicExchange, controlKey(gateway)] : ['', queue];
       return await this.#publish(post, exchange, key, body);
     } catch (error) {
-      this.#forget();
+      if (this.#model === model) this.#forget();
       this.#options.logger.warn({ gateway, error: describeError(error) }, 'a gateway cannot be told of a change now');
       return false;
     }
@@ -78,7 +83,7 @@ export class AmqpCourier implements Courier {
     const timer = clock.after(confirmWithinMs, () => resolve(false));
     const options = { persistent: true, mandatory: true, contentType: 'application/json', messageId };
     channel.publish(exchange, key, body, options, (error) => resolve(error === null));
-    const confirmed = await Promise.race([promise, this.#lost.promise.then(() => false)]);
+    const confirmed = await promise;
     timer.cancel();
     return !returned.delete(messageId) && confirmed;
   }

@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import amqp from 'amqplib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Central } from '../../src/central.ts';
 import { type MongoServer, startMongo } from '../support/mongodb.ts';
 import { type Rabbit, startRabbit } from '../support/rabbitmq.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { Machine, startCentral, until } from './support.ts';
 
 const processes = { database: 'device_info', collection: 'device_process' };
@@ -163,5 +165,25 @@ for (const type of ['classic', 'quorum'] as const) {
     assert.ok(first.counters.stored + second.counters.stored === ids.length);
   });
 }
+
+test('stopped while RabbitMQ says nothing any more, the centre ends all the same', async () => {
+  const { hostname, port } = new URL(rabbit.url);
+  const proxy = await startTcpProxy({ host: hostname, port: Number(port) });
+  try {
+    const url = new URL(rabbit.url);
+    url.port = String(proxy.port);
+    const central = await start({ HOLDFAST_CENTRAL_BROKER: url.href });
+    await until(() => reads(central), 'reading');
+    proxy.frozen = true;
+    // A change that is to be told meanwhile waits for a broker that does not answer.
+    await central.controlPush.push('gw-1', 'accounts', Buffer.from('{}'));
+    const ended = central.stop().then(() => 'ended');
+    const late = sleep(20_000, 'late', { ref: false });
+    assert.is(await Promise.race([ended, late]), 'ended');
+  } finally {
+    proxy.frozen = false;
+    await proxy.stop();
+  }
+});
 
 test.run();
