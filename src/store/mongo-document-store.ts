@@ -8,9 +8,16 @@
  * the caller repeats the whole batch (a repeat finds duplicates). Only a document that the server refuses while it
  * takes others is an `error`. The driver reconnects by itself.
  */
-import { type Collection, type Db, MongoClient, type MongoClientOptions, MongoServerError } from 'mongodb';
+import {
+  type Collection,
+  type Db,
+  type Document,
+  MongoClient,
+  type MongoClientOptions,
+  MongoServerError,
+} from 'mongodb';
 import { describeError, HoldfastError } from '../errors.ts';
-import { checkField } from './conditions.ts';
+import { checkField, testsOf } from './conditions.ts';
 import type {
   Change,
   CollectionName,
@@ -42,6 +49,7 @@ export interface MongoOptions {
  * FerretDB 1 works on a hundred documents at a time, and goes on with the next hundred of an ordered insert when one of
  * the first was refused or a duplicate.
  */
+const ferretLookups = 32;
 const ferretInsert = 100;
 
 /** How often a document is made or put while others make and remove it. */
@@ -135,6 +143,8 @@ export class MongoDocumentStore implements DocumentStore {
   }
 
   async find(target: CollectionName, query: Query = {}): Promise<StoredDocument[]> {
+    const ids = idsOnly(query);
+    if (ids !== undefined) return this.#ask(() => this.#findByIds(target, ids));
     const search = searchOf(query);
     return this.#ask(async () => search(await this.#collection(target)).toArray());
   }
@@ -254,10 +264,22 @@ export class MongoDocumentStore implements DocumentStore {
 
   async #known(target: CollectionName, pending: readonly number[], documents: readonly NewDocument[]) {
     const ids = pending.map((index) => documents[index]!.document._id);
-    const found = await this.#ask(async () =>
-      (await this.#collection(target)).find({ _id: { $in: ids } }, { projection: { _id: 1 } }).toArray(),
-    );
+    const found = await this.#ask(() => this.#findByIds(target, ids, { _id: 1 }));
     return new Set(found.map(({ _id }) => _id));
+  }
+
+  /** The documents with these ids. FerretDB 1 goes through the whole collection for a list, but not for one. */
+  async #findByIds(target: CollectionName, ids: readonly string[], projection?: Document): Promise<StoredDocument[]> {
+    const collection = await this.#collection(target);
+    const options = projection === undefined ? {} : { projection };
+    if (!(await this.#isFerret())) return collection.find({ _id: { $in: [...ids] } }, options).toArray();
+    const found: StoredDocument[] = [];
+    for (let start = 0; start < ids.length; start += ferretLookups) {
+      const part = ids.slice(start, start + ferretLookups);
+      const each = await Promise.all(part.map((_id) => collection.findOne({ _id }, options)));
+      for (const document of each) if (document !== null) found.push(document);
+    }
+    return found;
   }
 
   async #ask<T>(question: () => Promise<T>): Promise<T> {
@@ -328,4 +350,13 @@ export class MongoDocumentStore implements DocumentStore {
       promoteBuffers: true,
     };
   }
+}
+
+/** The ids of a query for nothing but some documents by their ids, in any order; undefined for every other query. */
+function idsOnly({ filter, sort, skip = 0, limit = 0 }: Query): string[] | undefined {
+  const [test, ...others] = testsOf(filter) ?? [];
+  if (test === undefined || others.length > 0 || test.field !== '_id' || !('values' in test)) return undefined;
+  if (sort !== undefined || skip > 0 || limit > 0 || test.values.length < 2) return undefined;
+  const ids = test.values.filter((value): value is string => typeof value === 'string');
+  return ids.length === test.values.length ? [...new Set(ids)] : undefined;
 }
