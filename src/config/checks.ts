@@ -66,7 +66,9 @@ export function warningsOf(config: GatewayConfig): string[] {
   const { mqtt, upstream, spool, central } = config;
   const warnings: string[] = [];
   if (mqtt.anonymous) warnings.push('mqtt.anonymous: anybody on the network of the broker may publish and read');
-  if (!mqtt.anonymous && mqtt.clients.length === 0 && (mqtt.port !== 0 || mqtt.tls)) {
+  // A file with a broker for the centre is a centre's.
+  const isBox = central.broker === undefined;
+  if (isBox && !mqtt.anonymous && mqtt.clients.length === 0 && (mqtt.port !== 0 || mqtt.tls)) {
     warnings.push('mqtt.clients: there is none, so no machine can connect');
   }
   if (isPlain(upstream.url)) warnings.push('upstream.url: reports and the password cross the network without TLS');
@@ -81,7 +83,7 @@ export function warningsOf(config: GatewayConfig): string[] {
   for (const [name, lane] of Object.entries(spool.lanes)) {
     if (lane.syncEveryMs === 0) continue;
     warnings.push(
-      `spool.lanes.${name}.syncEveryMs: a power cut loses up to ${lane.syncEveryMs} ms of acknowledged reports`,
+      `spool.lanes.${name}.syncEveryMs: reports wait up to ${lane.syncEveryMs} ms for their acknowledgement`,
     );
   }
   return warnings;
