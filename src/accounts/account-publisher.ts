@@ -100,13 +100,19 @@ export class AccountPublisher {
     const touched = [...this.#touched];
     let stored = await accounts.stored();
     for (const gateway of new Set(isNew ? [...(await gateways()), ...touched] : touched)) {
-      if (!(await this.#bring(gateway, version, stored))) {
-        // The same accounts, another selection: a gateway must be able to tell the newer one.
-        version = await accounts.changed();
-        stored = await accounts.stored();
-        await this.#bring(gateway, version, stored);
+      // Before: what touches it from now on is looked at the next time.
+      const wasTouched = this.#touched.delete(gateway);
+      try {
+        if (!(await this.#bring(gateway, version, stored))) {
+          // The same accounts, another selection: a gateway must be able to tell the newer one.
+          version = await accounts.changed();
+          stored = await accounts.stored();
+          await this.#bring(gateway, version, stored);
+        }
+      } catch (error) {
+        if (wasTouched) this.#touched.add(gateway);
+        throw error;
       }
-      this.#touched.delete(gateway);
     }
     this.#seen = version;
     if (isNew) this.#seenAtMs = nowMs;

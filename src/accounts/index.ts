@@ -7,6 +7,7 @@ export { AccountPublisher, type AccountPublisherOptions } from './account-publis
 export { type AccountPushOutcome, AccountSync, type AccountSyncOptions } from './account-sync.ts';
 export { Accounts, type AccountsOptions, type NewAccount } from './accounts.ts';
 export { type AccountsRequest, administerAccounts, isAccountsRequest } from './administer.ts';
+export { addressKey } from './attempts.ts';
 export { CredentialCache } from './credential-cache.ts';
 export {
   type FirstAdministratorOptions,

@@ -44,6 +44,13 @@ export class Asker {
     return this.#options.link?.state.connected ?? false;
   }
 
+  /** There is no connection, and that is known: before the first one is made or has failed, it is not. */
+  get isAway(): boolean {
+    const state = this.#options.link?.state;
+    if (state === undefined) return true;
+    return !state.connected && (state.connects > 0 || state.lastError !== undefined);
+  }
+
   /**
    * Base information first, for up to `baseWaitMs`, then the query; resolves when `attempt` says what came of it. What
    * cannot be prepared counts as rejected.

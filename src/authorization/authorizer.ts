@@ -202,6 +202,7 @@ export class Authorizer implements QueryListener {
         nowMs,
         sinceMs: asking.sinceMs,
         connected: this.#asker.isConnected,
+        away: this.#asker.isAway,
         drained: this.#isDrained,
         hasLease: this.#options.verdicts.hasLease(asking.identity),
         tries: asking.tries,

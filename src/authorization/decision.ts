@@ -46,6 +46,11 @@ export interface Situation {
   /** When the machine asked. */
   readonly sinceMs: number;
   readonly connected: boolean;
+  /**
+   * There is no connection, and that is known. Right after a start it is not: what the centre has pushed meanwhile may
+   * be a moment away, so a lease waits for that as long as for an answer.
+   */
+  readonly away: boolean;
   /** All that the centre pushed before this connection is applied. */
   readonly drained: boolean;
   /** A lease for exactly this identity would answer. */
@@ -76,7 +81,7 @@ export type Step =
 /** The next step. */
 export function nextStep(situation: Situation, timing: Timing): Step {
   const { nowMs, sinceMs, connected, drained, hasLease, tries, current } = situation;
-  const isAway = !connected || current?.state === 'rejected';
+  const isAway = situation.away || current?.state === 'rejected';
   const isUndecided = current?.state === 'undecided';
   const patienceEndsMs = sinceMs + timing.answerWithinMs;
   if (hasLease && (drained || !connected) && (isAway || isUndecided || nowMs >= patienceEndsMs)) {

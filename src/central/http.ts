@@ -2,6 +2,7 @@ import type { Server } from 'node:tls';
 import { type FastifyInstance, fastify } from 'fastify';
 import { networkMatcher } from '../config/index.ts';
 import { HoldfastError } from '../errors.ts';
+import { type ConnectionLimits, defaultConnectionLimits, limitConnections } from '../http/index.ts';
 import { type CertificateMaterial, contextOptions } from '../platform/index.ts';
 
 /** The state of the centre. What stands beside `ok` and `status` is for callers on the same computer. */
@@ -24,9 +25,12 @@ export interface CentralHttpOptions {
   readonly metrics: { readonly contentType: string; metrics(): Promise<string> };
   /** More routes: queries, uploads. */
   readonly routes?: readonly ((app: FastifyInstance) => void)[];
+  readonly limits?: ConnectionLimits;
 }
 
 const isLoopback = networkMatcher([]);
+/** Until a request's headers are there; Node looks only so often, by itself every 30 s. */
+const timing = { headersTimeout: 10_000, connectionsCheckingInterval: 2500 };
 
 /** The centre's HTTP server: `/healthz` for anybody, `/metrics` for callers on the same computer. */
 export class CentralHttp {
@@ -46,9 +50,9 @@ export class CentralHttp {
   /** Listens. Rejects with `port-taken`, or Node's error for another reason. */
   async start(): Promise<void> {
     if (this.#app !== undefined) return;
-    const { host, port, tls, health, metrics, routes = [] } = this.#options;
+    const { host, port, tls, health, metrics, routes = [], limits = defaultConnectionLimits } = this.#options;
     const app = fastify({
-      ...(tls && { https: contextOptions(tls) }),
+      ...(tls === undefined ? { http: timing } : { https: { ...timing, ...contextOptions(tls) } }),
       bodyLimit: 1_048_576,
       requestTimeout: 30_000,
       forceCloseConnections: true,
@@ -56,6 +60,9 @@ export class CentralHttp {
       // Fastify's own lines hold the URL with its query.
       logger: false,
     }) as unknown as FastifyInstance;
+    limitConnections(app.server, limits);
+    // Fastify's own answer repeats the URL, and with it a token.
+    app.setNotFoundHandler((_request, reply) => reply.status(404).send({ error: 'not-found' }));
     app.get('/healthz', (request, reply) => {
       const state = health();
       reply.status(state.ok ? 200 : 503).header('cache-control', 'no-store');

@@ -174,7 +174,9 @@ export class Ingest implements Taker {
       if (isBase) bases.push({ document: item.insert.document, isDuplicate: item.outcome === 'duplicate' });
       if (isStored) sightings.push({ gateway, via, serial: isBase ? item.validation.serial : undefined });
     }
-    await Promise.all([this.#options.registry.take(bases), this.#options.gateways.note(sightings)]);
+    // In this order: whoever hears of a machine at a gateway finds it in the registry.
+    await this.#options.registry.take(bases);
+    await this.#options.gateways.note(sightings);
   }
 
   #count(items: readonly (Item | undefined)[]): void {

@@ -1,7 +1,7 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import type { FileSystem } from '../platform/index.ts';
+import { type Clock, type FileSystem, type OpenFile, systemClock } from '../platform/index.ts';
 
 /** The key pair that grants are signed with. */
 export interface SigningKey {
@@ -17,6 +17,7 @@ export interface SigningKeySources {
   readonly configured: string | undefined;
   readonly dataFolder: string;
   readonly fileSystem: FileSystem;
+  readonly clock?: Clock;
 }
 
 /** The key, there from `load` on. */
@@ -53,6 +54,9 @@ export class CentreKey implements SigningKey {
 
 const fileName = 'grant-signing.key';
 const largestBytes = 16_384;
+/** Making a key takes some ms. */
+const makingMs = 5000;
+const lookMs = 50;
 
 /**
  * The centre's Ed25519 key: the configured one, else the one that was made at the first start. It is on the device
@@ -60,23 +64,31 @@ const largestBytes = 16_384;
  *
  * Throws `configuration-invalid` for a file that holds something else; file-system errors pass through.
  */
-export async function signingKey({ configured, dataFolder, fileSystem }: SigningKeySources): Promise<SigningKey> {
+export async function signingKey(sources: SigningKeySources): Promise<SigningKey> {
+  const { configured, dataFolder, fileSystem } = sources;
   if (configured !== undefined) return readKey(configured, fileSystem, 'central.signingKey');
-  const folder = join(dataFolder, 'secrets');
-  const path = join(folder, fileName);
-  if (!fileSystem.exists(path)) await makeKey(path, folder, dataFolder, fileSystem);
+  const path = join(dataFolder, 'secrets', fileName);
+  if (!fileSystem.exists(path)) await makeKey(path, sources);
   return readKey(path, fileSystem, 'the signing key of this centre');
 }
 
-async function makeKey(path: string, folder: string, dataFolder: string, fileSystem: FileSystem): Promise<void> {
+/**
+ * Written aside and renamed, so that a power cut leaves either no key or a whole one. The name aside can be made once: of
+ * several copies that start for the first time on one folder, one makes the key, and the others wait for it.
+ */
+async function makeKey(path: string, { dataFolder, fileSystem, clock = systemClock() }: SigningKeySources) {
+  const folder = dirname(path);
+  const aside = `${path}.new`;
   fileSystem.makeFolder(folder);
-  for (const name of fileSystem.list(folder)) {
-    if (name.startsWith(`${fileName}.`)) fileSystem.remove(join(folder, name));
+  let file: OpenFile | undefined;
+  for (let waitedMs = 0; file === undefined; waitedMs += lookMs) {
+    if (fileSystem.exists(path)) return;
+    // Whoever has begun it and was that long about it was cut off.
+    if (waitedMs >= makingMs && fileSystem.exists(aside)) fileSystem.remove(aside);
+    file = createNew(aside, fileSystem);
+    if (file === undefined) await clock.sleep(lookMs);
   }
-  // Written aside and renamed, so that a power cut leaves either no key or a whole one.
-  const aside = `${path}.${randomBytes(4).toString('hex')}`;
   const { privateKey } = generateKeyPairSync('ed25519');
-  const file = fileSystem.create(aside);
   try {
     file.write(Buffer.from(privateKey.export({ format: 'pem', type: 'pkcs8' }) as string), 0);
     await file.sync();
@@ -87,6 +99,16 @@ async function makeKey(path: string, folder: string, dataFolder: string, fileSys
   await fileSystem.syncFolder(folder);
   await fileSystem.syncFolder(dataFolder);
   await fileSystem.syncFolder(dirname(dataFolder));
+}
+
+/** undefined when there is one already. */
+function createNew(path: string, fileSystem: FileSystem): OpenFile | undefined {
+  try {
+    return fileSystem.create(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
+    throw error;
+  }
 }
 
 function readKey(path: string, fileSystem: FileSystem, what: string): SigningKey {

@@ -15,7 +15,7 @@ export const command: Command = {
   },
   details: [
     'Shows what is accepted, pending and delivered. u cuts and restores the uplink, k kills the gateway (kill -9) and',
-    'starts it again, q quits; when standard input is no terminal, these are lines: cut, restore, kill, quit.',
+    'starts it again, a takes the authorization of a printer away and gives it back, q quits; when standard input is no terminal, these are lines: cut, restore, kill, authorization, quit.',
     'Everything listens on 127.0.0.1 and is kept in ./data/demo, or in DIR. A port that is taken and was not configured',
     'is replaced by the next free one. Exit code 1 when a report was lost or answered wrong.',
   ].join('\n'),

@@ -20,6 +20,7 @@ export const command: Command = {
     'serial-prefix': { type: 'string', value: 'TEXT', description: 'machines are called TEXT0001, TEXT0002, … (sim-)' },
     user: { type: 'string', value: 'NAME', description: "one user for all (each machine's own serial number)" },
     password: { type: 'string', value: 'TEXT', description: 'password; better in the variable SIMULATE_PASSWORD' },
+    authorize: { type: 'boolean', description: 'machines ask before each job whether they may print' },
     inflight: { type: 'string', value: 'N', description: 'reports under way per machine and channel (1)' },
     count: { type: 'string', value: 'N', description: 'ends after so many reports' },
     seconds: { type: 'string', value: 'N', description: 'ends after so many seconds' },
@@ -35,6 +36,8 @@ export const command: Command = {
     '',
     'sent, acknowledged and replied count reports; repeated counts the sends beyond the first; wrong counts wrong replies',
     'and reports that nobody answered in four sends. Exit code 1 when anything was wrong or stayed without an answer.',
+    'With --authorize a machine that is refused, or not answered in four sends, does not print and asks again later;',
+    'asked = granted + denied + unheard. Whether centre or lease has granted, a machine is not told.',
     'Without pauses (--speed 0) the times in the reports run ahead of the clock, so give the next run another prefix.',
     'A private authority for mqtts, https and amqps is given in the variable NODE_EXTRA_CA_CERTS.',
   ].join('\n'),
@@ -90,6 +93,7 @@ function createSite(context: CommandContext, clock: ReturnType<typeof systemCloc
     machines: number('machines', 1, 10_000, 3),
     speed: number('speed', 0, 1_000_000, 60),
     layers: number('layers', 1, 1_000_000, 20),
+    authorize: context.flag('authorize'),
     inflight: number('inflight', 1, 1000, 1),
     serialPrefix: context.option('serial-prefix') ?? 'sim-',
     username: context.option('user'),
@@ -121,7 +125,7 @@ function teller(context: CommandContext) {
       context.print(JSON.stringify({ ...(isTotal && { total: true }), seconds: rounded, connected, ...figures, rate }));
       return;
     }
-    const { sent, acknowledged, replied, repeated, late, wrong, unanswered } = figures;
+    const { sent, acknowledged, replied, repeated, late, wrong, unanswered, asked, granted, denied, unheard } = figures;
     context.print(
       [
         isTotal ? `total ${rounded} s` : `${rounded} s`.padStart(8),
@@ -132,6 +136,7 @@ function teller(context: CommandContext) {
         `repeated ${repeated}`,
         ...(late > 0 ? [`late ${late}`] : []),
         `wrong ${wrong}`,
+        ...(asked > 0 ? [`asked ${asked}: granted ${granted}, denied ${denied}, unheard ${unheard}`] : []),
         ...(unanswered > 0 ? [`unanswered ${unanswered}`] : []),
       ].join('  '),
     );

@@ -1,11 +1,12 @@
 import { createInterface } from 'node:readline';
 
 /** What can be asked of the demo while it runs. */
-export type Control = 'uplink' | 'cut' | 'restore' | 'kill' | 'quit' | 'help';
+export type Control = 'uplink' | 'cut' | 'restore' | 'kill' | 'authorization' | 'quit' | 'help';
 
 const keys: Readonly<Record<string, Control>> = {
   u: 'uplink',
   k: 'kill',
+  a: 'authorization',
   q: 'quit',
   // Ctrl-C and Ctrl-D, which a terminal in raw mode hands over like any key.
   '\u0003': 'quit',
@@ -19,6 +20,8 @@ const words: Readonly<Record<string, Control>> = {
   restore: 'restore',
   k: 'kill',
   kill: 'kill',
+  a: 'authorization',
+  authorization: 'authorization',
   q: 'quit',
   quit: 'quit',
 };

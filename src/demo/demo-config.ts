@@ -9,6 +9,10 @@ export interface DemoSettings {
   readonly gatewayId: string;
   readonly upstreamUrl: string;
   readonly documentFolder: string;
+  /** File with the public key of the demo's centre. */
+  readonly centreKey: string;
+  /** Where none is configured: a container has nothing to be told by, and a demo shall run without an alarm. */
+  readonly hardwareIdentity: string;
   /** Who may report, with passwords of this run. */
   readonly clients: readonly { readonly username: string; readonly password: string; readonly serials: string[] }[];
 }
@@ -22,6 +26,8 @@ const segmentSizeBytes = 1_048_576;
  */
 export function demoConfig(config: GatewayConfig, settings: DemoSettings): GatewayConfig {
   const { host, httpPort, mqttPort, centralPort, gatewayId, upstreamUrl, documentFolder, clients } = settings;
+  const { centreKey } = settings;
+  const hardwareIdentity = config.authorization.hardwareIdentity ?? settings.hardwareIdentity;
   const names = new Set(clients.map(({ username }) => username));
   const others = config.mqtt.clients.filter(({ username }) => !names.has(username));
   const noTls = { ca: undefined, certificate: undefined, key: undefined };
@@ -32,11 +38,13 @@ export function demoConfig(config: GatewayConfig, settings: DemoSettings): Gatew
     mqtt: { ...config.mqtt, host, port: mqttPort, anonymous: false, tls: undefined, clients: [...clients, ...others] },
     upstream: { ...config.upstream, url: upstreamUrl, tls: noTls, acknowledge: 'stored' },
     spool: { ...config.spool, segmentSizeBytes },
+    authorization: { ...config.authorization, centreKey, hardwareIdentity },
     central: {
       ...config.central,
       broker: undefined,
       mongodb: undefined,
       embedded: documentFolder,
+      signingKey: undefined,
       http: { host, port: centralPort, tls: undefined },
     },
   };

@@ -8,13 +8,15 @@
  * part of this process that fails ends the process, and the gateway with it.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { wirePassword } from '../accounts/index.ts';
 import { type Central, createCentral } from '../central.ts';
 import type { GatewayConfig } from '../config/index.ts';
 import { type Clock, createLogger } from '../platform/index.ts';
 import { createChannels } from '../protocols/machines/index.ts';
 import { createFigures, type Figures, Site } from '../simulate/index.ts';
+import { DemoAuthorizations } from './authorizations.ts';
 import { demoConfig } from './demo-config.ts';
 import { countDocuments, type DocumentCount } from './documents.ts';
 import { GatewayKeeper } from './gateway-keeper.ts';
@@ -45,9 +47,11 @@ export interface DemoAddresses {
   readonly central: string;
   readonly documents: string;
   readonly logs: string;
-  /** A user for one's own reports. */
+  /** A user for one's own reports, and the account for queries, at the centre and soon at the gateway too. */
   readonly username: string;
   readonly password: string;
+  /** A line for a shell: logs in at the gateway and asks for the newest reports of a printer. */
+  readonly query: string;
 }
 
 /** The state of everything at one instant. */
@@ -58,6 +62,8 @@ export interface DemoState {
   readonly stored: number;
   readonly isCut: boolean;
   readonly machines: Readonly<Figures>;
+  /** Answers to machines by a lease. */
+  readonly byLease: number;
 }
 
 /** How it ended. */
@@ -73,6 +79,11 @@ const host = '127.0.0.1';
 const machineCount = 3;
 const layers = 12;
 const username = 'demo';
+const serialPrefix = 'printer-';
+const serials = Array.from(
+  { length: machineCount },
+  (_, index) => `${serialPrefix}${String(index + 1).padStart(4, '0')}`,
+);
 const graceMs = 3500;
 const secret = () => randomBytes(8).toString('hex');
 
@@ -83,6 +94,9 @@ export class Demo {
   #central: Central | undefined;
   #gateway: GatewayKeeper | undefined;
   #site: Site | undefined;
+  #authorizations: DemoAuthorizations | undefined;
+  /** Answers by lease: of gateways that were killed, and the newest figure of the present one. */
+  #byLease = { before: 0, now: 0 };
   #log = -1;
   #before: DocumentCount = { total: 0, machines: 0, twice: 0 };
 
@@ -111,6 +125,8 @@ export class Demo {
       ...(await this.#findPorts()),
       gatewayId,
       documentFolder: documents,
+      centreKey: join(folder, 'centre.pub'),
+      hardwareIdentity: `the demo in ${folder}`.slice(0, 256),
       upstreamUrl: `mqtt://${encodeURIComponent(gatewayId)}:${upstreamPassword}@${host}:${this.#switch.port}`,
       clients: [{ username, password, serials: ['*'] }],
     };
@@ -124,6 +140,10 @@ export class Demo {
       embeddedBroker: { host, port: 0, gateways: [{ id: gatewayId, password: upstreamPassword }] },
     });
     await this.#central.start();
+    writeFileSync(settings.centreKey, this.#central.signingKey.publicKey.export({ type: 'spki', format: 'pem' }));
+    this.#authorizations = new DemoAuthorizations({ central: this.#central, serials, clock });
+    const sentPassword = wirePassword(password, config.accounts.machineHash);
+    await this.#authorizations.makeAdministrator(username, sentPassword);
     this.#gateway = new GatewayKeeper({
       ...this.#options,
       order: { kind: 'start', config, dataFolder: gatewayFolder },
@@ -134,7 +154,8 @@ export class Demo {
     this.#site = new Site({
       url: mqtt,
       machines: machineCount,
-      serialPrefix: 'printer-',
+      serialPrefix,
+      authorize: true,
       username,
       password,
       speed,
@@ -145,6 +166,7 @@ export class Demo {
       onWrong: (sentence) => this.#options.onEvent(`wrong: ${sentence}`),
     });
     this.#site.start();
+    this.#authorizations.start();
     const at = (port: number) => `http://${host}:${port}`;
     return {
       http: at(settings.httpPort),
@@ -154,17 +176,24 @@ export class Demo {
       logs,
       username,
       password,
+      query: exampleQuery(at(settings.httpPort), sentPassword),
     };
   }
 
   /** The state now; asks the gateway. */
   async state(): Promise<DemoState> {
     const gateway = this.#config && (await readGatewayState(host, this.#config.http.port, this.#options.clock));
+    const { before, now } = this.#byLease;
+    // A gateway that was killed counts anew.
+    if (gateway !== undefined) {
+      this.#byLease = { before: gateway.byLease < now ? before + now : before, now: gateway.byLease };
+    }
     return {
       gateway,
       stored: this.#before.total + (this.#central?.counters.stored ?? 0),
       isCut: !this.#switch.isUp,
       machines: this.#site!.figures,
+      byLease: this.#byLease.before + this.#byLease.now,
     };
   }
 
@@ -187,6 +216,11 @@ export class Demo {
     await this.#gateway?.kill();
   }
 
+  /** Takes the authorization of the first printer away, or gives it back; resolves with what was done. */
+  async switchAuthorization(): Promise<string> {
+    return (await this.#authorizations?.switch()) ?? 'the centre does not run';
+  }
+
   /** Switches the machines off; nothing new is reported from then on. */
   async stopMachines(): Promise<void> {
     await this.#site?.stop(graceMs);
@@ -195,6 +229,7 @@ export class Demo {
   /** Stops everything in order and looks whether a report was lost. Once. */
   async stop(): Promise<DemoResult> {
     await this.stopMachines();
+    await this.#authorizations?.stop();
     const ledger = await this.#gateway?.stop();
     await this.#central?.stop();
     await this.#switch.stop();
@@ -224,4 +259,11 @@ export class Demo {
       centralPort: await find(config.central.http.port, 'central', 'http', 'port'),
     };
   }
+}
+
+/** To be pasted into a shell. */
+function exampleQuery(gateway: string, password: string): string {
+  const login = `curl -s '${gateway}/login/?name=${username}&passwd=${password}'`;
+  const token = `$(${login} | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')`;
+  return `curl -s "${gateway}/deviceInfo/process/sn/?sn=${serials[0]}&limit=3&token=${token}"`;
 }

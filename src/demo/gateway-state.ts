@@ -7,6 +7,8 @@ export interface GatewayState {
   readonly isUplinkUp: boolean;
   /** Codes of the active alarms. */
   readonly alarms: readonly string[];
+  /** Answers by a lease since it was started. */
+  readonly byLease: number;
 }
 
 const timeoutMs = 1000;
@@ -15,8 +17,9 @@ const timeoutMs = 1000;
 export async function readGatewayState(host: string, port: number, clock: Clock): Promise<GatewayState | undefined> {
   const giveUp = new AbortController();
   const timer = clock.after(timeoutMs, () => giveUp.abort());
+  const get = (path: string) => fetch(`http://${host}:${port}${path}`, { signal: giveUp.signal });
   try {
-    const response = await fetch(`http://${host}:${port}/healthz`, { signal: giveUp.signal });
+    const [response, metrics] = await Promise.all([get('/healthz'), get('/metrics').then((answer) => answer.text())]);
     const health = (await response.json()) as {
       spool?: Ledger;
       uplink?: { connected?: boolean };
@@ -28,6 +31,9 @@ export async function readGatewayState(host: string, port: number, clock: Clock)
       ledger: { accepted, delivered, pending, quarantined, evicted },
       isUplinkUp: health.uplink?.connected === true,
       alarms: (health.alarms ?? []).map(({ code }) => code),
+      byLease: Number(
+        /^holdfast_authorization_answers_total\{[^}]*"granted-by-lease"[^}]*\} (\d+)$/m.exec(metrics)?.[1] ?? 0,
+      ),
     };
   } catch {
     return undefined;

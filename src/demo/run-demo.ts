@@ -1,3 +1,4 @@
+import { describeError } from '../errors.ts';
 import type { Clock } from '../platform/index.ts';
 import { type Control, listen } from './controls.ts';
 import { Demo, type DemoOptions } from './demo.ts';
@@ -72,6 +73,8 @@ function obey(demo: Demo, control: Control, print: (text: string) => void, isTer
   } else if (control === 'kill') {
     print('killing the gateway (kill -9)');
     void demo.killGateway();
+  } else if (control === 'authorization') {
+    void demo.switchAuthorization().then(print, (error: unknown) => print(describeError(error)));
   } else if (control === 'cut' || (control === 'uplink' && !demo.isUplinkCut)) {
     demo.cutUplink();
     print('uplink cut: reports wait on disk');
@@ -83,8 +86,8 @@ function obey(demo: Demo, control: Control, print: (text: string) => void, isTer
 
 const hint = (isTerminal: boolean): string =>
   isTerminal
-    ? 'Keys: u cuts or restores the uplink, k kills the gateway (kill -9) and starts it again, q quits.'
-    : 'Commands, one a line: cut, restore, kill (kill -9 of the gateway, which starts again), quit.';
+    ? 'Keys: u cuts or restores the uplink, k kills the gateway (kill -9) and starts it again, a takes the authorization of a printer away or gives it back, q quits.'
+    : 'Commands, one a line: cut, restore, kill (kill -9 of the gateway, which starts again), authorization (taken from a printer, or given back), quit.';
 
 /** Waits until the last report has arrived, at most so long, and not for somebody who asks twice to quit. */
 async function drain(

@@ -41,7 +41,7 @@ export class Screen {
 }
 
 /** One line: the ledger of the gateway, the count of the centre, the link, the alarms. */
-export function liveLine({ gateway, stored, isCut }: DemoState): string {
+export function liveLine({ gateway, stored, isCut, machines, byLease }: DemoState): string {
   if (gateway === undefined) return `gateway down  in the database ${stored}`;
   const { accepted, pending, delivered, quarantined, evicted } = gateway.ledger;
   return [
@@ -53,26 +53,31 @@ export function liveLine({ gateway, stored, isCut }: DemoState): string {
     `in the database ${stored}`,
     gateway.isUplinkUp ? 'uplink up' : `uplink down${isCut ? ' (cut)' : ''}`,
     gateway.alarms.length === 0 ? 'no alarm' : `alarms: ${[...new Set(gateway.alarms)].join(', ')}`,
+    `authorization granted ${machines.granted} (${byLease} by lease)${machines.denied > 0 ? `, refused ${machines.denied}` : ''}`,
   ].join('  ');
 }
 
 /** What there is to see and where. */
-export function welcome({ http, mqtt, central, documents, logs, username, password }: DemoAddresses): string {
+export function welcome(addresses: DemoAddresses): string {
+  const { http, mqtt, central, documents, logs, username, password, query } = addresses;
   return [
     '',
     `  gateway    ${http}/healthz   ${http}/metrics   ${mqtt}`,
     `  centre     ${central}/healthz`,
     `  documents  ${documents}`,
     `  logs       ${logs}`,
-    `  user       ${username}, password ${password} until the next start: for reports of your own`,
+    `  user       ${username}, password ${password} until the next start: for reports of your own, and for queries such as`,
+    '',
+    `  ${query}`,
     '',
   ].join('\n');
 }
 
 /** How it ended, in words. */
 export function summary({ ledger, documents, machines, problems }: DemoResult): string {
-  const { sent, acknowledged, repeated } = machines;
+  const { sent, acknowledged, repeated, asked, granted, denied } = machines;
   const lines = [`The printers sent ${sent} reports; ${acknowledged} were acknowledged, ${repeated} sent again.`];
+  if (asked > 0) lines.push(`They asked ${asked} times whether they may print: ${granted} granted, ${denied} refused.`);
   if (ledger !== undefined) {
     const { accepted, delivered, pending, quarantined, evicted } = ledger;
     lines.push(

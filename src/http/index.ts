@@ -1,4 +1,5 @@
 export { basicCredential } from './basic.ts';
+export { type ConnectionLimits, defaultConnectionLimits, limitConnections } from './connection-limit.ts';
 export { answerError, type Problem } from './problems.ts';
 export {
   defaultHttpLimits,

@@ -14,6 +14,7 @@ import { HoldfastError } from '../errors.ts';
 import type { Intake } from '../intake/types.ts';
 import { type Counters, countBy } from '../metrics.ts';
 import { type CertificateMaterial, type Clock, contextOptions, type Logger } from '../platform/index.ts';
+import { type ConnectionLimits, defaultConnectionLimits, limitConnections } from './connection-limit.ts';
 import { answerError, type Problem } from './problems.ts';
 import { reportRoutes } from './report-routes.ts';
 import { type Health, statusRoutes } from './status-routes.ts';
@@ -27,9 +28,8 @@ export interface HttpListenOptions {
 }
 
 /** Limits of the server; `defaultHttpLimits` has what the configuration does not name. */
-export interface HttpLimits {
+export interface HttpLimits extends ConnectionLimits {
   readonly maxBodyBytes: number;
-  readonly maxConnections: number;
   /** Until a request's headers have arrived, and until all of it has. */
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -40,8 +40,8 @@ export interface HttpLimits {
 }
 
 export const defaultHttpLimits: HttpLimits = {
+  ...defaultConnectionLimits,
   maxBodyBytes: 1_048_576,
-  maxConnections: 1000,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   ratePerSecond: 1000,
@@ -149,7 +149,7 @@ export class HttpServer {
       // Fastify's own lines hold the URL with its query.
       logger: false,
     }) as unknown as FastifyInstance;
-    app.server.maxConnections = limits.maxConnections;
+    limitConnections(app.server, limits);
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     app.addHook('onResponse', (_request, reply, done) => {

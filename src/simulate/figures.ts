@@ -16,6 +16,14 @@ export interface Figures {
   unanswered: number;
   /** Connections that were lost or could not be made. */
   connectionsLost: number;
+  /** Questions whether a machine may print, each counted once, however often it was sent. */
+  asked: number;
+  /** Of these, granted; by whom, centre or lease, a machine is not told. */
+  granted: number;
+  /** Of these, answered with a refusal. */
+  denied: number;
+  /** Of these, not answered in four sends. */
+  unheard: number;
 }
 
 /** New figures, all 0. */
@@ -28,4 +36,8 @@ export const createFigures = (): Figures => ({
   wrong: 0,
   unanswered: 0,
   connectionsLost: 0,
+  asked: 0,
+  granted: 0,
+  denied: 0,
+  unheard: 0,
 });

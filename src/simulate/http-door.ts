@@ -1,8 +1,11 @@
 import type { Clock } from '../platform/index.ts';
+import { authorizationChannel } from '../protocols/machines/index.ts';
 import type { Door, DoorOptions } from './door.ts';
 import { pause } from './pause.ts';
 
 const requestTimeoutMs = 10_000;
+/** A query for authorization is answered when it is decided: after 42 s at the latest. */
+const queryTimeoutMs = 60_000;
 /** Before the next try after one that failed. */
 const pauseMs = 1000;
 
@@ -33,7 +36,8 @@ export class HttpDoor implements Door {
   async send(channel: string, body: Buffer): Promise<Buffer> {
     const { url, credential, clock, listener } = this.#options;
     const giveUp = new AbortController();
-    const timer = clock.after(requestTimeoutMs, () => giveUp.abort(new Error('the gateway does not answer')));
+    const timeoutMs = channel === authorizationChannel ? queryTimeoutMs : requestTimeoutMs;
+    const timer = clock.after(timeoutMs, () => giveUp.abort(new Error('the gateway does not answer')));
     try {
       const response = await fetch(new URL(`/reports/${channel}`, `${url.protocol}//${url.host}`), {
         method: 'POST',
@@ -46,7 +50,7 @@ export class HttpDoor implements Door {
       });
       const answer = Buffer.from(await response.arrayBuffer());
       // 400 carries a reply as 202 does, and it is the reply that says what is wrong.
-      if (response.status === 202 || response.status === 400) return answer;
+      if (response.status === 200 || response.status === 202 || response.status === 400) return answer;
       throw new Error(`the gateway answered ${response.status}: ${answer.toString().slice(0, 200)}`);
     } catch (error) {
       const wasReady = this.#waiting === undefined;

@@ -22,6 +22,8 @@ export type Occurrence =
 export interface Step {
   readonly afterSeconds: number;
   readonly occurrence: () => Occurrence;
+  /** The machine asks before it whether it may. */
+  readonly needsPermission?: true;
 }
 
 /** What a life is made of. */
@@ -55,7 +57,7 @@ export function* life(options: LifeOptions): Generator<Step, never> {
 }
 
 function* job({ random, layers, minutesAgo }: LifeOptions): Generator<Step, void> {
-  yield process(between(random, 5, 60), { state: 'printStarted' });
+  yield { ...process(between(random, 5, 60), { state: 'printStarted' }), needsPermission: true };
   const preheatMinutes = between(random, 3, 10);
   yield process(1, { state: 'preheating', preheatMinutes, preheatCelsius: between(random, 120, 180) });
   const actualMinutes = between(random, preheatMinutes * 0.8, preheatMinutes * 1.1, 1);

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../errors.ts';
 import { type Clock, SiteTime } from '../platform/index.ts';
-import { isSerial } from '../protocols/machines/index.ts';
+import { authorizationChannel, isSerial } from '../protocols/machines/index.ts';
 import { createFigures, type Figures } from './figures.ts';
 import { Machine } from './machine.ts';
 import { createDoor, parseDoorUrl } from './open-door.ts';
@@ -24,6 +24,8 @@ export interface SiteOptions {
   readonly inflight?: number;
   /** How long an answer may take before a report is sent again (3,000 ms, as in the seed). */
   readonly replyTimeoutMs?: number;
+  /** Each machine asks before a job whether it may print. */
+  readonly authorize?: boolean;
   /** Reports of all machines together, after which they end; without it they live until `stop`. */
   readonly count?: number | undefined;
   /** The same seed makes the same lives; a whole number. */
@@ -80,7 +82,9 @@ export class Site {
   }
 
   #createMachine(number: number, url: URL, siteTime: SiteTime): Machine {
-    const { serialPrefix, username, password, seed, inflight = 1, replyTimeoutMs = 3000, clock } = this.#options;
+    const { serialPrefix, username, password, seed, clock } = this.#options;
+    const { inflight = 1, replyTimeoutMs = 3000, authorize = false } = this.#options;
+    const channels = authorize ? [...reportChannels, authorizationChannel] : reportChannels;
     const serial = `${serialPrefix}${String(number).padStart(4, '0')}`;
     if (!isSerial(serial)) throw new HoldfastError('usage', `${serial} cannot be a serial number: [A-Za-z0-9_-]{1,64}`);
     const login = passwordOf(url) ?? password;
@@ -93,13 +97,13 @@ export class Site {
       seed: (seed + Math.imul(number, 0x9e3779b1)) >>> 0,
       inflight,
       replyTimeoutMs,
+      authorize,
       siteTime,
       figures: this.#figures,
       mayReport: () => this.#left > 0 && this.#left-- > 0,
       onWrong: this.#options.onWrong ?? (() => {}),
       onLost: this.#options.onLost ?? (() => {}),
-      createDoor: (listener, random) =>
-        createDoor({ url, serial, channels: reportChannels, credential, listener }, { clock, random }),
+      createDoor: (listener, random) => createDoor({ url, serial, channels, credential, listener }, { clock, random }),
     });
   }
 }

@@ -26,13 +26,17 @@ async function site() {
   const [here, box] = [await place(), await place()];
   const customers = new Map([['gw1', ['甲']]]);
   const sent: { gateway: string; version: number; body: Buffer }[] = [];
-  const state = { isAway: false, hasKey: true };
+  const state = { isAway: false, hasKey: true, whileAsked: undefined as (() => Promise<void>) | undefined };
   const publisher = new AccountPublisher({
     accounts: here.accounts,
     store: here.store,
     privateKey: () => centre.privateKey,
     gateways: async () => [...customers.keys()],
-    customersAt: async (gateway) => customers.get(gateway) ?? [],
+    async customersAt(gateway) {
+      const found = customers.get(gateway) ?? [];
+      await state.whileAsked?.();
+      return found;
+    },
     async send(gateway, version, body) {
       if (state.isAway) throw new Error('away');
       sent.push({ gateway, version, body });
@@ -89,6 +93,22 @@ test('it is sent once, and again only when it differs: for a change, and for a m
   assert.equal(await deliver(), ['applied']);
   assert.equal(await names(), ['other centre']);
   assert.equal(await deliver(), []);
+  await close();
+});
+
+test('a machine that comes while its gateway is looked at is not missed', async () => {
+  const { state, customers, publisher, add, deliver, names, close } = await site();
+  await add('other', ['乙']);
+  await deliver();
+  publisher.touch('gw1');
+  state.whileAsked = async () => {
+    state.whileAsked = undefined;
+    customers.set('gw1', ['甲', '乙']);
+    publisher.touch('gw1');
+  };
+  assert.equal(await deliver(), []);
+  assert.equal(await deliver(), ['applied']);
+  assert.equal(await names(), ['other centre']);
   await close();
 });
 

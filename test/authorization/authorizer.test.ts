@@ -209,6 +209,25 @@ test('a query for which there was no link is sent when the link comes', async ()
   assert.is(told.answer?.granted, true);
 });
 
+test('before the first connection is made or has failed, a lease waits: a revocation may be a moment away', async () => {
+  const bench = await authorizationBench();
+  await bench.putLease();
+  bench.transport.connects = 0;
+  const early = bench.ask();
+  await bench.clock.advanceGently(1000);
+  assert.is(early.answer, undefined);
+  await bench.clock.advanceGently(1000);
+  assert.equal(early.answer, { atMs: 2000, granted: true, error: '' });
+  const later = bench.ask();
+  await bench.clock.advanceGently(500);
+  await bench.connect();
+  const [query] = bench.transport.asked;
+  bench.answer(query!, bench.grantOf(query!));
+  await settle(20);
+  assert.equal(later.answer, { atMs: 2500, granted: true, error: '' });
+  assert.is(bench.events('answer').at(-1)?.fields.source, 'centre');
+});
+
 test('a query that the broker does not take counts as a centre that is away', async () => {
   const bench = await authorizationBench();
   await bench.putLease();

@@ -7,6 +7,7 @@ import { signingKey } from '../../src/central/index.ts';
 import { isHoldfastError } from '../../src/errors.ts';
 import { type FileSystem, nodeFileSystem } from '../../src/platform/index.ts';
 import { signGrant, verifyGrant } from '../../src/protocols/machines/index.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const newFolder = () => temporaryFolder().file('data');
@@ -63,11 +64,23 @@ test('is on the device under its name before it is used', async () => {
   assert.equal(steps, ['sync file', 'rename', 'sync secrets', 'sync data', 'sync above']);
 });
 
-test('what a power cut left beside it is removed', async () => {
+test('of copies that start for the first time on one folder, one makes the key', async () => {
+  const folder = newFolder();
+  const keys = await Promise.all(Array.from({ length: 8 }, () => keyIn(folder)));
+  assert.is(new Set(keys.map(({ publicPem }) => publicPem)).size, 1);
+  assert.equal(readdirSync(join(folder, 'secrets')), ['grant-signing.key']);
+});
+
+test('what a power cut left beside it is waited for, and then made anew', async () => {
   const folder = newFolder();
   nodeFileSystem.makeFolder(join(folder, 'secrets'));
-  writeFileSync(join(folder, 'secrets/grant-signing.key.0a1b2c3d'), 'torn');
-  await keyIn(folder);
+  writeFileSync(join(folder, 'secrets/grant-signing.key.new'), 'torn');
+  const clock = new ManualClock();
+  const key = signingKey({ configured: undefined, dataFolder: folder, fileSystem: nodeFileSystem, clock });
+  await clock.advanceGently(4000);
+  assert.equal(readdirSync(join(folder, 'secrets')), ['grant-signing.key.new']);
+  await clock.advanceGently(2000);
+  assert.match((await key).publicPem, /PUBLIC KEY/);
   assert.equal(readdirSync(join(folder, 'secrets')), ['grant-signing.key']);
 });
 

@@ -85,10 +85,13 @@ test('the configuration stays on this computer, whatever it was', () => {
     gatewayId: 'demo',
     upstreamUrl: 'mqtt://demo:x@127.0.0.1:4',
     documentFolder: '/documents',
+    centreKey: '/centre.pub',
+    hardwareIdentity: 'the demo in /',
     clients: [],
   });
   assert.equal([demo.http.host, demo.mqtt.host, demo.central.http.host], Array(3).fill('127.0.0.1'));
   assert.equal([demo.http.alsoListen, demo.mqtt.anonymous, demo.site.language], [[], false, 'en']);
+  assert.is(demo.authorization.centreKey, '/centre.pub');
   assert.not.match(JSON.stringify(demo), /example\.com/);
 });
 
@@ -142,10 +145,10 @@ test('lines are commands, and their end says nothing', async () => {
   const input = new PassThrough();
   const heard: Control[] = [];
   const stop = listen(input as never, (control) => heard.push(control));
-  input.end('cut\n RESTORE \n\nkill\nu\nnonsense\nquit\n');
+  input.end('cut\n RESTORE \n\nkill\nu\na\nauthorization\nnonsense\nquit\n');
   await soon();
   stop();
-  assert.equal(heard, ['cut', 'restore', 'kill', 'uplink', 'help', 'quit']);
+  assert.equal(heard, ['cut', 'restore', 'kill', 'uplink', 'authorization', 'authorization', 'help', 'quit']);
 });
 
 test('keys are commands on a terminal, which is given back', () => {
@@ -153,11 +156,11 @@ test('keys are commands on a terminal, which is given back', () => {
   const input = Object.assign(new PassThrough(), { isTTY: true, setRawMode: (raw: boolean) => modes.push(raw) });
   const heard: Control[] = [];
   const stop = listen(input as never, (control) => heard.push(control));
-  input.emit('data', Buffer.from('ukQ?'));
+  input.emit('data', Buffer.from('ukaQ?'));
   input.emit('data', Buffer.from('\u0003'));
   stop();
   input.emit('data', Buffer.from('u'));
-  assert.equal(heard, ['uplink', 'kill', 'quit', 'help', 'quit']);
+  assert.equal(heard, ['uplink', 'kill', 'authorization', 'quit', 'help', 'quit']);
   assert.equal(modes, [true, false]);
 });
 

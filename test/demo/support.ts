@@ -20,6 +20,10 @@ interface Figures {
   readonly delivered: number;
   readonly stored: number;
   readonly isUp: boolean;
+  /** Answers to machines that asked whether they may print. */
+  readonly granted: number;
+  readonly byLease: number;
+  readonly refused: number;
 }
 
 /** `holdfast demo` as a program of its own, told what to do by lines on its standard input. */
@@ -58,9 +62,11 @@ export class RunningDemo {
     const parts = line?.match(
       /^accepted (\d+) {2}pending (\d+) {2}delivered (\d+) {2}.*database (\d+) {2}uplink (\w+)/,
     );
-    if (!parts) return undefined;
+    const asked = line?.match(/authorization granted (\d+) \((\d+) by lease\)(?:, refused (\d+))?/);
+    if (!parts || !asked) return undefined;
+    const [granted, byLease, refused] = [asked[1], asked[2], asked[3] ?? 0].map(Number) as [number, number, number];
     const [accepted, pending, delivered, stored] = parts.slice(1, 5).map(Number) as [number, number, number, number];
-    return { accepted, pending, delivered, stored, isUp: parts[5] === 'up' };
+    return { accepted, pending, delivered, stored, isUp: parts[5] === 'up', granted, byLease, refused };
   }
 
   /** Waits until the newest live line, or all that was said, fulfils a condition. */

@@ -1,6 +1,6 @@
 import * as assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { type IncomingHttpHeaders, type RequestOptions, request as requestHttp } from 'node:http';
+import { Agent, type IncomingHttpHeaders, type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { connect, createServer } from 'node:net';
 import { suite } from 'uvu';
@@ -162,6 +162,24 @@ test('a store failure is 503, a large body 413, a fast client 429', async () => 
   for (let count = 0; count < 40; count++) statuses.add((await ask({ port, path, auth, body: report })).status);
   assert.deepEqual([...statuses].sort(), [202, 429]);
   assert.ok((counters.httpAnswers.get('429') ?? 0) > 0);
+});
+
+test('one address cannot take the places of all', async () => {
+  const { port } = await start({ limits: { maxConnectionsPerAddress: 3 } });
+  const status = (agent: Agent, localAddress: string) =>
+    ask({ port, path: '/healthz', method: 'GET', agent, localAddress }).then(
+      ({ status }) => status,
+      () => 'cut',
+    );
+  const held = [1, 2, 3].map(() => new Agent({ keepAlive: true, maxSockets: 1 }));
+  for (const agent of held) assert.equal(await status(agent, '127.0.0.1'), 200);
+  const other = new Agent();
+  assert.equal(await status(other, '127.0.0.1'), 'cut');
+  assert.equal(await status(other, '127.0.0.2'), 200);
+  held[0]!.destroy();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(await status(other, '127.0.0.1'), 200);
+  for (const agent of held) agent.destroy();
 });
 
 test('who is slow with the headers is closed', async () => {

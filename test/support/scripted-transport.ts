@@ -16,6 +16,8 @@ export class ScriptedTransport implements UplinkTransport {
   readonly watched = new Set<string>();
   connected = false;
   blocked = false;
+  /** Connections made; 0: the first is still being tried. */
+  connects = 1;
   /** What `send` answers. */
   accepts = true;
   /** Called for each report, after `send` has returned. */
@@ -25,7 +27,13 @@ export class ScriptedTransport implements UplinkTransport {
   #listener: (ReportListener & Partial<TransportListener>) | undefined;
 
   get state(): TransportState {
-    return { connected: this.connected, sinceMs: 0, blocked: this.blocked, lastError: undefined, connects: 1 };
+    return {
+      connected: this.connected,
+      sinceMs: 0,
+      blocked: this.blocked,
+      lastError: undefined,
+      connects: this.connects,
+    };
   }
 
   start(listener: ReportListener & Partial<TransportListener>): void {

@@ -126,6 +126,12 @@ export class Box {
     return await (await fetch(`http://127.0.0.1:${this.httpPort}/metrics`)).text();
   }
 
+  /** Runs a command on this box: `lease list`, `audit verify`. Rejects when it fails. */
+  run(words: readonly string[], input?: string): Promise<string> {
+    const options = ['--config', this.#configFile, '--data', this.dataFolder];
+    return runHoldfast([...words, ...options], this.#before, input);
+  }
+
   /** `POST /reports/<channel>` with a machine's credential. */
   post(channel: string, body: Buffer | string, as: string | undefined): Promise<Response> {
     return fetch(`http://127.0.0.1:${this.httpPort}/reports/${channel}`, {

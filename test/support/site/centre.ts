@@ -2,7 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../temporary.ts';
-import { holdfast, Program, until } from './program.ts';
+import type { CertificateFiles } from '../tls.ts';
+import { holdfast, Program, runHoldfast, until } from './program.ts';
 
 export interface CentreOptions {
   /** Holds configuration and log. */
@@ -12,6 +13,8 @@ export interface CentreOptions {
   readonly mongodb: string;
   /** Authority of the broker's certificate. */
   readonly ca?: string;
+  /** HTTPS in the place of HTTP. Whoever starts it trusts the authority, see `tls.setDefaultCACertificates`. */
+  readonly tls?: CertificateFiles;
 }
 
 /** Chooses a port and writes the configuration; nothing is started yet. */
@@ -21,19 +24,29 @@ export async function createCentre(options: CentreOptions): Promise<Centre> {
 
 export class Centre {
   readonly port: number;
+  readonly url: string;
   readonly program: Program;
+  readonly #options: readonly string[];
 
-  constructor({ folder, name = 'centre', broker, mongodb, ca }: CentreOptions, port: number) {
+  constructor({ folder, name = 'centre', broker, mongodb, ca, tls }: CentreOptions, port: number) {
     this.port = port;
+    this.url = `${tls ? 'https' : 'http'}://localhost:${port}`;
     mkdirSync(folder, { recursive: true });
     const configFile = join(folder, `${name}.yaml`);
-    const central = { broker, mongodb, http: { host: '127.0.0.1', port }, ...(ca && { brokerTls: { ca } }) };
+    const central = {
+      broker,
+      mongodb,
+      http: { host: '127.0.0.1', port, ...(tls && { tls }) },
+      ...(ca && { brokerTls: { ca } }),
+    };
     writeFileSync(configFile, JSON.stringify({ central }, null, 2));
-    const data = join(folder, 'central-data');
-    this.program = new Program(
-      [holdfast, 'central', '--config', configFile, '--data', data],
-      join(folder, `${name}.log`),
-    );
+    this.#options = ['--config', configFile, '--data', join(folder, 'central-data')];
+    this.program = new Program([holdfast, 'central', ...this.#options], join(folder, `${name}.log`));
+  }
+
+  /** Runs a command at the centre: `authorize`, `user`, `enrol --new`. Rejects when it fails. */
+  run(words: readonly string[], input?: string): Promise<string> {
+    return runHoldfast([...words, ...this.#options], [], input);
   }
 
   /** Starts the process and waits until it answers. */
@@ -63,7 +76,7 @@ export class Centre {
   }
 
   async health(): Promise<{ ok: boolean; broker?: { queues: Record<string, string> } }> {
-    const response = await fetch(`http://127.0.0.1:${this.port}/healthz`, { signal: AbortSignal.timeout(5000) });
+    const response = await fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(5000) });
     return (await response.json()) as { ok: boolean };
   }
 }

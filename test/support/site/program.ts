@@ -102,11 +102,19 @@ export class Program {
   }
 }
 
-/** Runs a command of holdfast to its end; resolves with what it printed, rejects when it fails. */
-export async function runHoldfast(words: readonly string[], before: readonly string[] = []): Promise<string> {
+/**
+ * Runs a command of holdfast to its end, with `input` on its standard input; resolves with what it printed, rejects when
+ * it fails.
+ */
+export async function runHoldfast(
+  words: readonly string[],
+  before: readonly string[] = [],
+  input?: string,
+): Promise<string> {
   const [command, ...rest] = [...before, holdfast, ...words] as [string, ...string[]];
-  const { stdout } = await run(command, rest, { env: cleanEnvironment, maxBuffer: 256 * 1024 * 1024 });
-  return stdout;
+  const running = run(command, rest, { env: cleanEnvironment, maxBuffer: 256 * 1024 * 1024 });
+  running.child.stdin?.end(input);
+  return (await running).stdout;
 }
 
 /** Waits until `condition` holds; fails with `what` after `withinMs`. A condition that throws does not hold. */

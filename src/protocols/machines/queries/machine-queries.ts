@@ -9,7 +9,7 @@ import { type Account, visibleTo } from '../../../accounts/index.ts';
 import type { DocumentStore, Filter, StoredDocument } from '../../../store/index.ts';
 import { answerKeys, levels } from '../wire.ts';
 import { type Fields, flat } from './flat.ts';
-import { readPage } from './page.ts';
+import { type PageReader, readPage } from './page.ts';
 import {
   acceptedLast,
   bySerial,
@@ -95,14 +95,14 @@ export class MachineQueries {
     return visibleTo(account) === 'all' || (await this.#machine(account, serial)) !== undefined;
   }
 
-  /** Process reports as JSON texts; the times are ms since 1970 UTC, both inclusive. */
+  /** Process reports, each as JSON; the times are ms since 1970 UTC, both inclusive. */
   async processOf(
     account: Account,
     serial: string,
     page: Page,
     times: { readonly fromMs: number | undefined; readonly untilMs: number | undefined },
-    isGone: IsGone,
-  ): Promise<string[]> {
+    reader: PageReader,
+  ): Promise<Buffer[]> {
     if (!(await this.mayAsk(account, serial))) return [];
     const { fromMs, untilMs } = times;
     const bounds = {
@@ -112,22 +112,22 @@ export class MachineQueries {
     const isBound = fromMs !== undefined || untilMs !== undefined;
     const filter = { [storedKeys.serial]: serial, ...(isBound && { _time: bounds }) };
     const query = { filter, sort: newestFirst, ...page };
-    return readPage({ store: this.#store, target: processCollection, query, isGone });
+    return readPage({ store: this.#store, target: processCollection, query, ...reader });
   }
 
-  /** Errors as JSON texts, of these levels or, without any, of all. */
+  /** Errors, each as JSON, of these levels or, without any, of all. */
   async errorsOf(
     account: Account,
     serial: string,
     page: Page,
     wanted: readonly string[],
-    isGone: IsGone,
-  ): Promise<string[]> {
+    reader: PageReader,
+  ): Promise<Buffer[]> {
     if (!(await this.mayAsk(account, serial))) return [];
     const level = wanted.length === 1 ? wanted[0]! : { oneOf: wanted };
     const filter = { [storedKeys.serial]: serial, ...(wanted.length > 0 && { [storedKeys.level]: level }) };
     const query = { filter, sort: newestFirst, ...page };
-    return readPage({ store: this.#store, target: errorCollection, query, isGone, pick: errorOf });
+    return readPage({ store: this.#store, target: errorCollection, query, ...reader, pick: errorOf });
   }
 
   async #machine(account: Account, serial: string): Promise<StoredDocument | undefined> {

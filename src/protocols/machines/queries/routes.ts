@@ -2,8 +2,9 @@
  * The HTTP queries of operation software (contracts/machines.md, 'HTTP queries'), at the centre and on the box.
  *
  * Invariants: every answer is JSON with `错误`; HTTP 200 whatever it says, and 429 where a limit was met. Nothing of a
- * query string is logged. A query has a place at the store until the store is done with it, so that clients that leave
- * and ask again cannot pile up work; what comes after the store is not done for a client that has left.
+ * query string is logged. A query has a place until the store is done with it and its answer is handed over, so that
+ * neither clients that leave and ask again pile up work, nor those that do not read pile up answers; who takes nothing
+ * of an answer for half a minute is cut off. What comes after the store is not done for a client that has left.
  * Failure behaviour: what the store says stands in `错误`; the next query is asked as if nothing had been.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -18,7 +19,9 @@ import { answerKeys, levels, loginResults, queryNames } from '../wire.ts';
 import type { AuthorizationRecords } from './authorization-records.ts';
 import { Gate, type QueryLimits } from './gate.ts';
 import { MachineQueries, type Page } from './machine-queries.ts';
+import type { PageReader } from './page.ts';
 import { integerOf, type Parameters, readParameters, textOf } from './parameters.ts';
+import { answer, handedOver, list, type Member, member, send } from './send.ts';
 import { cookieToken, endedCookie, sessionCookie } from './session-cookie.ts';
 
 /** What the routes are made of. */
@@ -39,11 +42,11 @@ export interface QueryRoutesOptions {
 interface Asked {
   readonly parameters: Parameters;
   readonly account: Account;
-  readonly isGone: () => boolean;
+  readonly reader: PageReader;
 }
 
 /** What is answered besides `错误`, as the text of JSON members; `empty` when nothing matches. */
-type Found = { readonly members: readonly string[] } | { readonly text: TextId; readonly members: readonly string[] };
+type Found = { readonly members: readonly Member[] } | { readonly text: TextId; readonly members: readonly Member[] };
 
 /** A page beyond it would walk the index for minutes. */
 const largestSkip = 10_000_000;
@@ -66,7 +69,7 @@ export function queryRoutes(options: QueryRoutesOptions): (app: FastifyInstance)
     const { error: first, loginError, loginResult, token: tokenKey } = answerKeys;
     return send(
       reply,
-      [member(first, error), member(loginError, error), member(loginResult, result), member(tokenKey, token)].join(','),
+      `{${[member(first, error), member(loginError, error), member(loginResult, result), member(tokenKey, token)].join(',')}}`,
     );
   }
 
@@ -98,7 +101,7 @@ export function queryRoutes(options: QueryRoutesOptions): (app: FastifyInstance)
   }
 
   /** A route behind a token. `without` is what is answered besides `错误` when there is nothing to tell. */
-  function guarded(ask: (asked: Asked) => Promise<Found>, without: readonly string[] = []) {
+  function guarded(ask: (asked: Asked) => Promise<Found>, without: readonly Member[] = []) {
     return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
       const parameters = readParameters(request.url);
       const { socket } = request;
@@ -111,16 +114,19 @@ export function queryRoutes(options: QueryRoutesOptions): (app: FastifyInstance)
           return answer(reply, textFor('too-many-attempts'), without);
         }
         if (who.kind === 'unknown') return answer(reply, textFor('token-expired'), without);
-        const leave = isGone() ? undefined : gate.enter(who.account.name);
-        if (leave === undefined) {
+        const place = isGone() ? undefined : gate.enter(who.account.name);
+        if (place === undefined) {
           tooMany(reply, 1000);
           return answer(reply, textFor('too-many-requests'), without);
         }
         try {
-          const found = await ask({ parameters, account: who.account, isGone });
+          const reader = { isGone, grow: place.grow };
+          const found = await ask({ parameters, account: who.account, reader });
+          handedOver(reply, options.limits.stalledMs, place.leave);
           return answer(reply, textFor('text' in found ? found.text : undefined), found.members);
-        } finally {
-          leave();
+        } catch (error) {
+          place.leave();
+          throw error;
         }
       } catch (error) {
         return answer(reply, failure(error), without);
@@ -169,7 +175,7 @@ export function queryRoutes(options: QueryRoutesOptions): (app: FastifyInstance)
 
   const noCustomers = [member(answerKeys.customers, [])];
   const noDevices = [member(answerKeys.devices, [])];
-  const noItems = [list(answerKeys.items, [])];
+  const noItems = [member(answerKeys.items, [])];
   const handlers = {
     '/login': loginRoute,
     '/deviceInfo/logout': logoutRoute,
@@ -178,9 +184,9 @@ export function queryRoutes(options: QueryRoutesOptions): (app: FastifyInstance)
       const objects = customers.map((customer) => ({ [answerKeys.customer]: customer }));
       return objects.length === 0 ? nothing(noCustomers) : { members: [member(answerKeys.customers, objects)] };
     }, noCustomers),
-    '/deviceInfo/base/customer/devices': guarded(async ({ parameters, account, isGone }) => {
+    '/deviceInfo/base/customer/devices': guarded(async ({ parameters, account, reader }) => {
       const customer = textOf(parameters, ...queryNames.customer);
-      const devices = customer === undefined ? [] : await queries.devices(account, customer, isGone);
+      const devices = customer === undefined ? [] : await queries.devices(account, customer, reader.isGone);
       return devices.length === 0 ? nothing(noDevices) : { members: [member(answerKeys.devices, devices)] };
     }, noDevices),
     '/deviceInfo/base/sn': guarded(async ({ parameters, account }) => {
@@ -192,19 +198,19 @@ export function queryRoutes(options: QueryRoutesOptions): (app: FastifyInstance)
       const customer = textOf(parameters, ...queryNames.customer);
       return fields(await queries.baseOfNamed(account, { name, customer }));
     }),
-    '/deviceInfo/process/sn': guarded(async ({ parameters, account, isGone }) => {
+    '/deviceInfo/process/sn': guarded(async ({ parameters, account, reader }) => {
       const serial = textOf(parameters, 'sn');
       const page = pageOf(parameters);
       const times = timesOf(parameters);
       if (serial === undefined || page === undefined || times === undefined) return nothing(noItems);
-      return items(await queries.processOf(account, serial, page, times, isGone), noItems);
+      return items(await queries.processOf(account, serial, page, times, reader), noItems);
     }, noItems),
-    '/deviceInfo/error/sn': guarded(async ({ parameters, account, isGone }) => {
+    '/deviceInfo/error/sn': guarded(async ({ parameters, account, reader }) => {
       const serial = textOf(parameters, 'sn');
       const page = pageOf(parameters);
       const wanted = levelsOf(parameters);
       if (serial === undefined || page === undefined || wanted === undefined) return nothing(noItems);
-      return items(await queries.errorsOf(account, serial, page, wanted, isGone), noItems);
+      return items(await queries.errorsOf(account, serial, page, wanted, reader), noItems);
     }, noItems),
     '/deviceInfo/auth/sn': guarded(authorization),
   };
@@ -214,14 +220,14 @@ export function queryRoutes(options: QueryRoutesOptions): (app: FastifyInstance)
   };
 }
 
-const nothing = (members: readonly string[] = []): Found => ({ text: 'empty-query', members });
+const nothing = (members: readonly Member[] = []): Found => ({ text: 'empty-query', members });
 
 function fields(found: Readonly<Record<string, unknown>> | undefined): Found {
   if (found === undefined) return nothing();
   return { members: Object.entries(found).map(([key, value]) => member(key, value)) };
 }
 
-function items(texts: readonly string[], without: readonly string[]): Found {
+function items(texts: readonly Buffer[], without: readonly Member[]): Found {
   return texts.length === 0 ? nothing(without) : { members: [list(answerKeys.items, texts)] };
 }
 
@@ -254,21 +260,6 @@ function levelsOf(parameters: Parameters): string[] | undefined {
     if (flag === 1) words.push(word);
   }
   return words;
-}
-
-const member = (key: string, value: unknown): string => `${JSON.stringify(key)}:${JSON.stringify(value)}`;
-const list = (key: string, texts: readonly string[]): string => `${JSON.stringify(key)}:[${texts.join(',')}]`;
-
-function answer(reply: FastifyReply, error: string, members: readonly string[]): FastifyReply {
-  return send(reply, [member(answerKeys.error, error), ...members].join(','));
-}
-
-function send(reply: FastifyReply, members: string): FastifyReply {
-  return reply
-    .header('cache-control', 'no-store')
-    .header('referrer-policy', 'no-referrer')
-    .type('application/json; charset=utf-8')
-    .send(`{${members}}`);
 }
 
 function tooMany(reply: FastifyReply, waitMs: number): void {
