@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import type { Alarms } from '../alarms.ts';
 import { describeError } from '../errors.ts';
 import { type Counters, countBy } from '../metrics.ts';
-import { type Grant, type Identity, type TextId, verifyGrant } from '../protocols/machines/index.ts';
+import { type Grant, type Identity, sameIdentity, type TextId, verifyGrant } from '../protocols/machines/index.ts';
 import type { Answer } from './asking.ts';
 import type { CentreAnswer } from './centre-answer.ts';
 import type { AuthorizationRecords } from './records.ts';
@@ -93,6 +93,12 @@ export class Verdicts {
   /** A denial: the machine's lease is gone when it is told. */
   async deny(identity: Identity, { grant, text, said }: CentreAnswer & { kind: 'denied' }): Promise<Verdict> {
     const { serial } = identity;
+    const known = this.#leases.get(serial);
+    if (text === 'identity-mismatch' && known?.kind === 'lease' && !sameIdentity(known.identity, identity)) {
+      // Somebody asked with other fields than the machine has; about the machine itself the centre has said nothing.
+      this.#records.note('centre', { serial, granted: false, error: text, outcome: 'other-identity' });
+      return denied(text, said);
+    }
     // A version that nobody vouches for must not make the centre's later grants old.
     const version = this.#isSigned(grant) ? grant?.version : undefined;
     this.#unsaved.add(serial);

@@ -37,6 +37,6 @@ export function accountPublisher(options: {
     send: (gateway, version, body) => push.push(gateway, outboxKey, body, BigInt(version)),
   });
   gateways.onNewGateway(async (gateway) => publisher.touch(gateway));
-  gateways.onNewPair((gateway) => publisher.touch(gateway));
+  gateways.onMachine((gateway) => publisher.touch(gateway));
   return publisher;
 }

@@ -27,6 +27,8 @@ export interface Sighting {
   readonly via: Via | undefined;
   /** undefined when the message tells nothing about where a machine is. */
   readonly serial: string | undefined;
+  /** The message was base information: the machine may have another customer now. */
+  readonly isBase?: boolean;
 }
 
 /** What `Gateways` is made of. */
@@ -47,7 +49,7 @@ export class Gateways {
   readonly #pairs = new Set<string>();
   readonly #onNew: ((gatewayId: string) => Promise<void>)[] = [];
   readonly #onSeen: ((gatewayId: string) => void)[] = [];
-  readonly #onNewPair: ((gatewayId: string) => void)[] = [];
+  readonly #onMachine: ((gatewayId: string) => void)[] = [];
 
   constructor({ store, clock }: GatewaysOptions) {
     this.#store = store;
@@ -62,9 +64,12 @@ export class Gateways {
     this.#onNew.push(listener);
   }
 
-  /** Calls `listener` when a gateway sees a machine that it had not seen before; it must be quick. */
-  onNewPair(listener: (gatewayId: string) => void): void {
-    this.#onNewPair.push(listener);
+  /**
+   * Calls `listener` when a gateway sees a machine that it had not seen before, and for each base information of one; it
+   * must be quick.
+   */
+  onMachine(listener: (gatewayId: string) => void): void {
+    this.#onMachine.push(listener);
   }
 
   /** Calls `listener` for each message of a gateway; it must be quick. */
@@ -78,17 +83,20 @@ export class Gateways {
     const gateways = new Map<string, Via>();
     const pairs = new Map<string, { gateway: string; serial: string }>();
     const present = new Set<string>();
-    for (const { gateway, via, serial } of sightings) {
+    const told = new Set<string>();
+    for (const { gateway, via, serial, isBase } of sightings) {
       if (via === undefined || !isSerial(gateway)) continue;
       present.add(gateway);
       const seen = this.#seen.get(gateway);
       if (seen === undefined || seen.via !== via || nowMs - seen.atMs >= refreshMs) gateways.set(gateway, via);
       if (serial === undefined) continue;
+      if (isBase) told.add(gateway);
       const pair = `${gateway} ${serial}`;
       if (!this.#pairs.has(pair)) pairs.set(pair, { gateway, serial });
     }
     for (const [gateway, via] of gateways) await this.#noteGateway(gateway, via, nowMs);
-    if (pairs.size > 0) await this.#notePairs(pairs);
+    if (pairs.size > 0) for (const gateway of await this.#notePairs(pairs)) told.add(gateway);
+    for (const gateway of told) for (const listener of this.#onMachine) listener(gateway);
     for (const gateway of present) for (const listener of this.#onSeen) listener(gateway);
   }
 
@@ -121,7 +129,8 @@ export class Gateways {
     this.#seen.set(gateway, { via, atMs: nowMs });
   }
 
-  async #notePairs(pairs: ReadonlyMap<string, { gateway: string; serial: string }>): Promise<void> {
+  /** Resolves with the gateways of those that are new. */
+  async #notePairs(pairs: ReadonlyMap<string, { gateway: string; serial: string }>): Promise<string[]> {
     const first = new Date(this.#clock.wallMs());
     const documents = [...pairs].map(([id, { gateway, serial }]) => ({
       document: { _id: id, gateway, serial, first },
@@ -129,9 +138,8 @@ export class Gateways {
     }));
     const outcomes = await this.#store.insertBatch(deviceGatewayCollection, documents);
     if (this.#pairs.size + pairs.size > knownPairs) this.#pairs.clear();
-    for (const [index, id] of [...pairs.keys()].entries()) {
-      if (outcomes[index]!.kind !== 'error') this.#pairs.add(id);
-      if (outcomes[index]!.kind === 'inserted') for (const tell of this.#onNewPair) tell(pairs.get(id)!.gateway);
-    }
+    const entries = [...pairs].map(([id, { gateway }], index) => ({ id, gateway, outcome: outcomes[index]!.kind }));
+    for (const { id, outcome } of entries) if (outcome !== 'error') this.#pairs.add(id);
+    return entries.filter(({ outcome }) => outcome === 'inserted').map(({ gateway }) => gateway);
   }
 }

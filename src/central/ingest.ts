@@ -172,7 +172,7 @@ export class Ingest implements Taker {
       const isStored = item.outcome === 'stored' || item.outcome === 'duplicate';
       const isBase = isStored && item.channel.kind === 'base';
       if (isBase) bases.push({ document: item.insert.document, isDuplicate: item.outcome === 'duplicate' });
-      if (isStored) sightings.push({ gateway, via, serial: isBase ? item.validation.serial : undefined });
+      if (isStored) sightings.push({ gateway, via, serial: isBase ? item.validation.serial : undefined, isBase });
     }
     // In this order: whoever hears of a machine at a gateway finds it in the registry.
     await this.#options.registry.take(bases);

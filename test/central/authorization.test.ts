@@ -162,7 +162,7 @@ test('a change made while RabbitMQ is away is told when it is back, the newest v
   await rabbit.stop();
   await central.authorizations.set('sn000003', 10, '张三');
   await central.authorizations.set('sn000003', 20, '张三');
-  assert.is(await central.store.count(outbox), 4);
+  assert.is(await central.store.count(outbox, { key: 'sn000003' }), 4);
   await rabbit.start();
   machine = await Machine.connect(rabbit.url);
   await machine.listen('gateway_gw-1_control');
