@@ -42,7 +42,7 @@ export interface RecentLimits {
   readonly maxQueuedBytes: number;
   /** A larger report is not kept here: the newest of all machines must not fill the box. */
   readonly maxReportBytes: number;
-  /** Reports of one write, and the pause after each: what is left of the processor is the intake's. */
+  /** Reports of one write, and the least pause after each; see `restShare`. */
   readonly batch: number;
   readonly pauseMs: number;
 }
@@ -67,6 +67,8 @@ export interface RecentState {
 }
 
 const retryMs = 5000;
+/** The pause after a write is so many times as long as the write: the processor is the intake's when it is busy. */
+const restShare = 9;
 const serialKey = messageFields.base.serial.key;
 const kinds: ReadonlySet<string> = new Set(['base', 'process', 'error']);
 
@@ -168,7 +170,8 @@ export class RecentReports {
 
   /** One write; then the next is planned, when there is something to write. */
   async #turn(): Promise<void> {
-    const { alarms, logger } = this.#options;
+    const { alarms, logger, clock } = this.#options;
+    const begunMs = clock.monotonicMs();
     try {
       await this.#open();
       await this.#write();
@@ -186,7 +189,9 @@ export class RecentReports {
     }
     this.#work = undefined;
     if (this.#error !== undefined) this.#later(retryMs);
-    else if (this.#queue.length > 0) this.#later(this.#limits.pauseMs);
+    else if (this.#queue.length > 0) {
+      this.#later(Math.max(this.#limits.pauseMs, (clock.monotonicMs() - begunMs) * restShare));
+    }
   }
 
   async #open(): Promise<void> {
