@@ -2,7 +2,7 @@ import type { Server } from 'node:tls';
 import { type FastifyInstance, fastify } from 'fastify';
 import { networkMatcher } from '../config/index.ts';
 import { HoldfastError } from '../errors.ts';
-import { type ConnectionLimits, defaultConnectionLimits, limitConnections } from '../http/index.ts';
+import { answerOptions, type ConnectionLimits, defaultConnectionLimits, limitConnections } from '../http/index.ts';
 import { type CertificateMaterial, contextOptions } from '../platform/index.ts';
 
 /** The state of the centre. What stands beside `ok` and `status` is for callers on the same computer. */
@@ -62,6 +62,7 @@ export class CentralHttp {
     }) as unknown as FastifyInstance;
     limitConnections(app.server, limits);
     // Fastify's own answer repeats the URL, and with it a token.
+    answerOptions(app);
     app.setNotFoundHandler((_request, reply) => reply.status(404).send({ error: 'not-found' }));
     app.get('/healthz', (request, reply) => {
       const state = health();

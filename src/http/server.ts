@@ -15,6 +15,7 @@ import type { Intake } from '../intake/types.ts';
 import { type Counters, countBy } from '../metrics.ts';
 import { type CertificateMaterial, type Clock, contextOptions, type Logger } from '../platform/index.ts';
 import { type ConnectionLimits, defaultConnectionLimits, limitConnections } from './connection-limit.ts';
+import { answerOptions } from './options.ts';
 import { answerError, type Problem } from './problems.ts';
 import { reportRoutes } from './report-routes.ts';
 import { type Health, statusRoutes } from './status-routes.ts';
@@ -156,6 +157,7 @@ export class HttpServer {
       countBy(counters.httpAnswers, String(reply.statusCode));
       done();
     });
+    answerOptions(app);
     app.setNotFoundHandler((_request, reply) => answerError(reply, 'not-found'));
     app.setErrorHandler((error: { statusCode?: number }, request, reply) => {
       const { statusCode = 500 } = error;

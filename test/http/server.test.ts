@@ -73,6 +73,20 @@ function ask(options: RequestOptions & { body?: Buffer | string; secure?: boolea
 const path = `/reports/${process}`;
 const auth = 'sn000001:one';
 
+test('OPTIONS is answered on every path, and admits no other origin', async () => {
+  const { port } = await start();
+  for (const target of [path, '/healthz', '/login/?name=x', '/deviceInfo/base/sn']) {
+    const answer = await ask({
+      port,
+      path: target,
+      method: 'OPTIONS',
+      headers: { origin: 'http://elsewhere.example' },
+    });
+    assert.deepEqual([answer.status, answer.headers.allow, answer.body], [204, 'GET, HEAD, POST, OPTIONS', '']);
+    assert.equal(answer.headers['access-control-allow-origin'], undefined);
+  }
+});
+
 test('a report is answered 202 with its reply once it is stored, whatever its Content-Type', async () => {
   const { intake, port } = await start();
   const types = [
