@@ -60,7 +60,7 @@ export type LeaseOutcome =
   | 'stale'
   /** The signature is not the centre's: nothing changed. */
   | 'bad-signature'
-  /** The centre's key is pinned, and this was not signed: nothing changed (the answer itself still counts). */
+  /** The centre's key is pinned, and this was not signed: nothing changed, and the answer is no grant. */
   | 'unsigned'
   /** A time that cannot be read, or a field with a line feed: nothing changed. */
   | 'malformed';

@@ -13,7 +13,7 @@ import { type GatewayConfig, redactUrl } from '../config/index.ts';
 import { askGateway, controlSocketPath } from '../control-socket.ts';
 import { HoldfastError, isHoldfastError } from '../errors.ts';
 import { nodeFileSystem, SiteTime, silentLogger, systemClock } from '../platform/index.ts';
-import type { RoleName } from '../protocols/machines/index.ts';
+import { type RoleName, roles } from '../protocols/machines/index.ts';
 import { lockFolder } from '../spool/index.ts';
 import { type DocumentStore, SqliteDocumentStore } from '../store/index.ts';
 import type { Command, CommandContext } from './command.ts';
@@ -24,9 +24,9 @@ const actions = ['add', 'list', 'passwd', 'remove', 'hash'];
 /** English and the contract's own words. */
 const roleNames: Readonly<Record<string, RoleName>> = {
   viewer: 'viewer',
-  查看: 'viewer',
+  [roles.viewer]: 'viewer',
   authorizer: 'authorizer',
-  授权管理: 'authorizer',
+  [roles.authorizer]: 'authorizer',
 };
 
 /** `holdfast user`: accounts of people, at the centre or on a box, and hashes for machines' credentials. */
@@ -40,7 +40,11 @@ export const command: Command = {
       many: true,
       description: 'add: a customer to be seen; again for more; * for all',
     },
-    role: { type: 'string', value: 'ROLE', description: 'add: viewer (查看, the default) or authorizer (授权管理)' },
+    role: {
+      type: 'string',
+      value: 'ROLE',
+      description: `add: viewer (${roles.viewer}, the default) or authorizer (${roles.authorizer})`,
+    },
     central: { type: 'boolean', description: "the centre's accounts, whatever the configuration says" },
     gateway: { type: 'boolean', description: "the box's own accounts, whatever the configuration says" },
     json: { type: 'boolean', description: 'list: one JSON object a line' },
