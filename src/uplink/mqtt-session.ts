@@ -43,6 +43,8 @@ export class MqttSession implements LinkSession {
   readonly #drained: () => void;
   #quiet: Timer | undefined;
   #subscribed = false;
+  /** A push is being applied. */
+  #applying = false;
   #ended = false;
 
   constructor(socket: Socket, listener: TransportListener, options: MqttSessionOptions) {
@@ -161,21 +163,28 @@ export class MqttSession implements LinkSession {
     }
   }
 
-  /** Begins anew with each push that is applied; without effect once the queue was quiet for long enough. */
+  /**
+   * Begins anew with each push that is applied, and not while one is: the answer to the subscription may come between two
+   * of them. Without effect once the queue was quiet for long enough.
+   */
   #awaitQuiet(): void {
+    if (!this.#subscribed || this.#applying) return;
     this.#quiet?.cancel();
     this.#quiet = this.#options.clock.after(controlQuietMs, this.#drained);
   }
 
   #applyControl(body: Buffer, done: () => void): void {
+    this.#applying = true;
     this.#quiet?.cancel();
     const timer = this.#options.clock.after(controlDeadlineMs, () => this.#notApplied('not done in time'));
     this.#listener.onControl(body).then(
       () => {
         timer.cancel();
         if (this.#ended) return;
+        this.#applying = false;
+        // Before `done`, within which the library may already hand over the next one.
+        this.#awaitQuiet();
         done();
-        if (this.#subscribed) this.#awaitQuiet();
       },
       (error) => {
         timer.cancel();
