@@ -24,12 +24,16 @@ const running = new Set<ChildProcess>();
 export async function runFile(file: TestFile): Promise<Outcome> {
   const startedAt = performance.now();
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
-  const process_ = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', child, file.path], {
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { ...process.env, TMPDIR: folder },
-    // A group of its own, so that whatever it leaves behind can be ended with it.
-    detached: true,
-  });
+  const process_ = spawn(
+    process.execPath,
+    ['--conditions=holdfast-source', '--disable-warning=ExperimentalWarning', child, file.path],
+    {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, TMPDIR: folder },
+      // A group of its own, so that whatever it leaves behind can be ended with it.
+      detached: true,
+    },
+  );
   running.add(process_);
   let output = '';
   let result: FileResult | undefined;
