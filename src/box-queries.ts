@@ -8,7 +8,14 @@
 import type { KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { AccountSync, type Accounts, accountIndexes, administerAccounts, isAccountsRequest } from './accounts/index.ts';
+import {
+  AccountSync,
+  type Accounts,
+  accountIndexes,
+  administerAccounts,
+  isAccountsRequest,
+  type Login,
+} from './accounts/index.ts';
 import type { Alarms } from './alarms.ts';
 import type { GatewayConfig } from './config/index.ts';
 import { describeError, isHoldfastError } from './errors.ts';
@@ -16,7 +23,7 @@ import type { AcceptedReport } from './intake/index.ts';
 import type { Counters } from './metrics.ts';
 import type { Clock, FileSystem, Logger, SiteTime, Timer } from './platform/index.ts';
 import type { TextSource } from './protocols/machines/index.ts';
-import type { AuthorizationRecords } from './protocols/machines/queries/index.ts';
+import type { AskWithin, AuthorizationRecords } from './protocols/machines/queries/index.ts';
 import { QueryService } from './query-service.ts';
 import { RecentReports, type RecentState } from './recent/index.ts';
 import { SqliteDocumentStore, SqliteHost } from './store/index.ts';
@@ -82,6 +89,16 @@ export class BoxQueries {
 
   get accounts(): Accounts {
     return this.#service.accounts;
+  }
+
+  /** Asks without HTTP. */
+  get ask(): AskWithin {
+    return this.#service.ask;
+  }
+
+  /** Logins and tokens of people. */
+  get login(): Login {
+    return this.#service.login;
   }
 
   /** Adds the routes to a server. */

@@ -134,7 +134,9 @@ export class GatewayAuthorization implements Authority {
     const { replies, siteTime, clock } = this.#options;
     const time = siteTime.format(clock.wallMs());
     const body = replies.authorization({ serial: query.serial, text: 'not-available', time });
-    return { topic: replyTopic(authorizationChannel, query.serial), body };
+    const error = replies.words('not-available');
+    const permission = { serial: query.serial, granted: false, source: 'nobody', error } as const;
+    return { topic: replyTopic(authorizationChannel, query.serial), body, permission };
   }
 
   /** Part of `Authority`. */

@@ -14,6 +14,7 @@ import { ControlSocket, controlSocketPath } from './control-socket.ts';
 import { chooseUpstream, finishEnrolment, type Upstream } from './enrolment/index.ts';
 import { describeError } from './errors.ts';
 import { GatewayAuthorization } from './gateway-authorization.ts';
+import { flowSocketPath, GatewayFlows } from './gateway-flows.ts';
 import { gatewayHealth } from './gateway-health.ts';
 import { defaultHttpLimits, HttpServer } from './http/index.ts';
 import { MachineIntake } from './intake/index.ts';
@@ -73,6 +74,7 @@ export class Gateway {
   #broker: Broker | undefined;
   #queries: BoxQueries | undefined;
   #authorization: GatewayAuthorization | undefined;
+  #flows: GatewayFlows | undefined;
 
   constructor(options: GatewayOptions) {
     this.#clockTrust = new ClockTrust({
@@ -159,7 +161,11 @@ export class Gateway {
       logger,
       events: {
         onStored: (log) => this.#forwarder?.onStored(log),
-        onEvicted: (log, count) => this.#report('gap', { log, count, cause: 'evicted' }),
+        onEvicted: (log, count) => {
+          this.#report('gap', { log, count, cause: 'evicted' });
+          this.#flows?.door.onEvicted();
+        },
+        onQuarantined: (origin) => this.#flows?.door.onQuarantined(origin),
         onDamage: (log, path, count) => {
           this.#alarms.raise('spool-corrupt', { log, path, count }, path);
           if (count > 0) this.#report('gap', { log, count, cause: 'unreadable' });
@@ -172,16 +178,17 @@ export class Gateway {
     texts.start();
     this.#stops.push(() => texts.stop());
     const replies = new ReplyWriter({ texts, language: config.site.language });
+    const leaseUntil = (serial: string) => {
+      const known = this.#authorization?.leases.get(serial);
+      return known?.kind === 'lease' ? known.until : undefined;
+    };
     const queries = new BoxQueries({
       config,
       dataFolder,
       gatewayId: this.#id,
       boot: spool.boot,
       centreKey: () => this.#authorization?.centreKey,
-      leaseUntil: (serial) => {
-        const known = this.#authorization?.leases.get(serial);
-        return known?.kind === 'lease' ? known.until : undefined;
-      },
+      leaseUntil,
       texts,
       siteTime,
       alarms: this.#alarms,
@@ -217,8 +224,23 @@ export class Gateway {
       counters,
       replies,
       authority: authorization,
-      onStored: (report) => queries.note(report),
+      onStored: (report) => {
+        queries.note(report);
+        this.#flows?.note(report);
+      },
     });
+    const flows = new GatewayFlows({
+      intake,
+      spool,
+      queries,
+      leaseUntil,
+      isUplinkConnected: () => this.#transport?.state.connected ?? false,
+      broker: () => this.#broker,
+      counters,
+      clock,
+      logger,
+    });
+    this.#flows = flows;
     const { mqtt } = config;
     const access = new Access({ clients: mqtt.clients, anonymous: mqtt.anonymous, clock });
     // The spool wants to know it when it reckons how long the box was off.
@@ -264,15 +286,19 @@ export class Gateway {
           process: config.spool.lanes.process.weight,
           bulk: config.spool.lanes.bulk.weight,
         },
+        onDelivered: (origin) => flows.door.onDelivered(origin),
         stateOf: (name, body) => {
           const channel = channels.get(name);
           return channel?.kind === 'process' ? validateReport(channel, body).state : undefined;
         },
       });
     }
+    flows.start();
+    this.#stops.push(() => flows.stop());
     await this.#startBroker(
       intake,
       access,
+      flows,
       [...channels.values()].filter(({ owner }) => owner === 'machine').map(({ name }) => name),
     );
     const control = new ControlSocket({
@@ -356,10 +382,14 @@ export class Gateway {
     this.#stops.push(() => this.#http!.stop());
   }
 
-  async #startBroker(intake: MachineIntake, access: Access, channels: readonly string[]): Promise<void> {
-    const { config, clock, logger } = this.#options;
+  async #startBroker(
+    intake: MachineIntake,
+    access: Access,
+    flows: GatewayFlows,
+    channels: readonly string[],
+  ): Promise<void> {
+    const { config, dataFolder, clock, logger } = this.#options;
     const { mqtt } = config;
-    if (mqtt.port === 0 && mqtt.tls === undefined) return;
     this.#broker = new Broker({
       listen: {
         host: mqtt.host,
@@ -368,9 +398,11 @@ export class Gateway {
           port: mqtt.tls.port,
           ...this.#certificates.watchServer('mqtt.tls', mqtt.tls, (renewed) => this.#broker?.setCertificate(renewed)),
         },
+        path: flowSocketPath(dataFolder),
       },
       access,
       intake,
+      local: flows.requests,
       channels,
       mayBePlain: networkMatcher(mqtt.plainFrom),
       limits: {

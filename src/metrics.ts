@@ -46,6 +46,7 @@ export const counterTable = {
   ],
   authorizationSeconds: ['holdfast_authorization_answer_seconds_sum', 'Seconds until machines were answered, in all.'],
   mqttPauses: ['holdfast_mqtt_pauses_total', 'Times a client was made to wait because it was over its rate.'],
+  localRepeated: ['holdfast_local_repeated_total', 'Reports that flows sent again and that were stored already.'],
   recentPassedOver: [
     'holdfast_recent_passed_over_total',
     'Reports not kept for queries: too many at once, or too large.',
@@ -76,6 +77,12 @@ export const labelledTable = {
     'holdfast_authorization_changes_total',
     'outcome',
     'Changes of authorizations that the centre pushed.',
+  ],
+  localRequests: ['holdfast_local_requests_total', 'kind', 'What flows asked of the gateway.'],
+  localFailed: [
+    'holdfast_local_failed_total',
+    'code',
+    'Requests of flows that failed, and their reports that were lost.',
   ],
   httpAnswers: ['holdfast_http_answers_total', 'status', 'HTTP requests answered.'],
 } as const satisfies Record<string, readonly [name: string, label: string, help: string]>;

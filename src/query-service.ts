@@ -10,7 +10,15 @@ import { type GatewayConfig, networkMatcher } from './config/index.ts';
 import { describeError } from './errors.ts';
 import type { Clock, FileSystem, Logger, SiteTime, Timer } from './platform/index.ts';
 import type { TextSource } from './protocols/machines/index.ts';
-import { type AuthorizationRecords, defaultQueryLimits, queryRoutes } from './protocols/machines/queries/index.ts';
+import {
+  type AskWithin,
+  type AuthorizationRecords,
+  askWithin,
+  createAsks,
+  defaultQueryLimits,
+  Gate,
+  queryRoutes,
+} from './protocols/machines/queries/index.ts';
 import type { DocumentStore } from './store/index.ts';
 
 /** What a service is made of. */
@@ -37,6 +45,10 @@ export class QueryService {
   readonly accounts: Accounts;
   /** Adds the routes to a server. */
   readonly routes: (app: FastifyInstance) => void;
+  /** Asks without HTTP. */
+  readonly ask: AskWithin;
+  /** Logins and tokens of people, with one set of limits for all doors. */
+  readonly login: Login;
   readonly #options: QueryServiceOptions;
   readonly #sessions: Sessions;
   #sweeping: Timer | undefined;
@@ -46,17 +58,20 @@ export class QueryService {
     const { config, accountStore: store, documentStore, clock, siteTime, logger } = options;
     this.accounts = new Accounts({ store, clock, siteTime });
     this.#sessions = new Sessions({ store, accounts: this.accounts, clock, siteTime });
-    this.routes = queryRoutes({
-      store: documentStore,
-      login: new Login({ accounts: this.accounts, sessions: this.#sessions, clock }),
-      authorizations: options.authorizations,
+    this.login = new Login({ accounts: this.accounts, sessions: this.#sessions, clock });
+    const shared = {
+      asks: createAsks({ store: documentStore, authorizations: options.authorizations }),
+      gate: new Gate(clock, { ...defaultQueryLimits, ratePerSecond: config.queries.ratePerSecond }),
       texts: options.texts,
       language: config.site.language,
-      mayBePlain: networkMatcher(config.http.plainFrom),
-      limits: { ...defaultQueryLimits, ratePerSecond: config.queries.ratePerSecond },
-      clock,
       logger: logger.child({ part: 'queries' }),
+    };
+    this.routes = queryRoutes({
+      ...shared,
+      login: this.login,
+      mayBePlain: networkMatcher(config.http.plainFrom),
     });
+    this.ask = askWithin(shared);
   }
 
   /** Once the store has its indexes: makes the first administrator where there is no account. May be called again. */

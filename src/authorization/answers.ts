@@ -29,9 +29,11 @@ export class Answers {
     return this.#options.siteTime.format(this.#options.clock.wallMs());
   }
 
-  reply(serial: string, { text, said }: Answer): AuthorizationAnswer {
-    const body = this.#options.replies.authorization({ serial, text, said, time: this.time });
-    return { topic: replyTopic(authorizationChannel, serial), body };
+  reply(serial: string, { granted, source, text, said }: Answer): AuthorizationAnswer {
+    const { replies } = this.#options;
+    const body = replies.authorization({ serial, text, said, time: this.time });
+    const error = text === undefined ? (said ?? '') : replies.words(text);
+    return { topic: replyTopic(authorizationChannel, serial), body, permission: { serial, granted, source, error } };
   }
 
   /** The reply, once it is in the audit log; instead of what cannot be put there, that authorization is not available. */

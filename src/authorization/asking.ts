@@ -1,3 +1,4 @@
+import type { Permission } from '../intake/index.ts';
 import type { Timer } from '../platform/index.ts';
 import type { Identity, TextId } from '../protocols/machines/index.ts';
 import type { Try } from './decision.ts';
@@ -16,6 +17,8 @@ export interface Answer {
 export interface AuthorizationAnswer {
   readonly topic: string;
   readonly body: Buffer;
+  /** The same for those who do not read the machine's words. */
+  readonly permission: Permission;
 }
 
 /** Somebody who waits for the answer. */

@@ -18,7 +18,12 @@ export interface Credential {
   readonly password: string;
   /** 序列号 that it may act for, `*` for all; without it the user name itself. */
   readonly serials?: readonly string[] | undefined;
+  /** What it may ask for on the topics of flows; nothing when it is a machine's. */
+  readonly allow?: readonly FlowRight[] | undefined;
 }
+
+/** What flows may do (docs/nodes-protocol.md). */
+export type FlowRight = 'report' | 'authorize' | 'query';
 
 /** Who a connection or request acts for. */
 export interface Identity {
@@ -26,6 +31,7 @@ export interface Identity {
   readonly username: string | undefined;
   /** Whether it may write reports of a 序列号 and read the replies to them. */
   mayActFor(serial: string): boolean;
+  readonly allow: ReadonlySet<FlowRight>;
 }
 
 /** Why a login was refused: `plain` without TLS from outside the networks allowed for that, `attempts` too many. */
@@ -56,18 +62,14 @@ export class Access {
   readonly #options: AccessOptions;
   readonly #clients = new Map<string, { readonly password: string; readonly identity: Identity }>();
   readonly #failures: AddressWindow;
-  readonly #anybody: Identity = { username: undefined, mayActFor: () => true };
+  readonly #anybody: Identity = { username: undefined, mayActFor: () => true, allow: new Set() };
   /** A hash takes 50 ms and more, and HTTP brings the password with every request. */
   readonly #checked: CredentialCache;
 
   constructor(options: AccessOptions) {
     const { clock, clients, maxFailuresPerMinute = 20 } = options;
     this.#options = options;
-    for (const { username, password, serials = [username] } of clients) {
-      const allowed = new Set(serials);
-      const mayActFor = allowed.has('*') ? () => true : (serial: string) => allowed.has(serial);
-      this.#clients.set(username, { password, identity: { username, mayActFor } });
-    }
+    for (const client of clients) this.grant(client);
     this.#failures = new AddressWindow({ clock, windowMs: 60_000, most: maxFailuresPerMinute });
     // An unknown user is compared with somebody's hash, if there is one, and refused.
     const decoy = clients.find(({ password }) => password.startsWith('$scrypt$'))?.password ?? '';
@@ -83,6 +85,13 @@ export class Access {
   /** True when a connection without a credential is let in. */
   get isOpen(): boolean {
     return this.#options.anonymous;
+  }
+
+  /** Lets one more client in, or one of that name with another password from now on. */
+  grant({ username, password, serials = [username], allow = [] }: Credential): void {
+    const allowed = new Set(serials);
+    const mayActFor = allowed.has('*') ? () => true : (serial: string) => allowed.has(serial);
+    this.#clients.set(username, { password, identity: { username, mayActFor, allow: new Set(allow) } });
   }
 
   /** Resolves to who logs in, or to why not. Never rejects. */

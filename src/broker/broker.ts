@@ -18,6 +18,7 @@ import type { CertificateMaterial, Clock, Logger, Timer } from '../platform/inde
 import type { Access, Identity } from './access.ts';
 import { type CloseReason, type GuardHooks, type GuardLimits, MqttGuard, type Publish } from './guard.ts';
 import { Listeners, type ListenOptions } from './listeners.ts';
+import type { LocalRequests } from './local-requests.ts';
 import { createProtocol, type IncomingPacket, type Peer } from './protocol.ts';
 import { defaultSessionLimits, type SessionLimits, Sessions } from './sessions.ts';
 
@@ -26,6 +27,8 @@ export interface BrokerOptions {
   readonly listen: ListenOptions;
   readonly access: Access;
   readonly intake: Intake;
+  /** Where requests of flows go; without it there are none. */
+  readonly local?: LocalRequests | undefined;
   /** The names of the channels that machines may report and ask on. */
   readonly channels: readonly string[];
   /** Whether a password may be taken from this address without TLS. */
@@ -43,6 +46,8 @@ export interface BrokerLimits extends GuardLimits {
   /** Foreign 序列号 and forbidden topics within a minute; with this many the client is disconnected. */
   readonly forbiddenPerMinute: number;
   readonly sessions: SessionLimits;
+  /** Of the session of a client with an `allow`: each report of a flow is answered twice. */
+  readonly localSession: Pick<SessionLimits, 'maxMessages' | 'maxBytes'>;
   /** How long `stop()` waits for reports that are on their way to the disk. */
   readonly stopTimeoutMs: number;
 }
@@ -57,6 +62,7 @@ export const defaultBrokerLimits: BrokerLimits = {
   maxConnectionsPerAddress: 500,
   forbiddenPerMinute: 10,
   sessions: defaultSessionLimits,
+  localSession: { maxMessages: 20_000, maxBytes: 8_388_608 },
   stopTimeoutMs: 2000,
 };
 
@@ -101,6 +107,7 @@ export class Broker implements GuardHooks {
     const aedes = createProtocol({
       ...this.#options,
       sessions: this.#sessions,
+      localSession: this.#options.limits.localSession,
       peerOf: (connection) => this.#peers.get(connection),
       refusePublish: (peer, reason) => this.#refusePublish(peer, reason),
       acceptTwice: (peer, packet, done) => this.#acceptTwice(peer, packet, done),
@@ -150,9 +157,19 @@ export class Broker implements GuardHooks {
     this.#sessions.deliver(topic, body);
   }
 
-  /** @internal Part of `GuardHooks`. */
+  /** The same on a topic of flows, where also filters with wildcards are subscribed to. */
+  deliverLocal(topic: string, body: Buffer): void {
+    this.#sessions.deliverLocal(topic, body);
+  }
+
+  /** True when somebody, present or absent, reads what machines send. */
+  get hasFeedReaders(): boolean {
+    return this.#sessions.hasFeedReaders;
+  }
+
+  /** @internal Part of `GuardHooks`: also true for what flows ask, which is taken out of the stream like a report. */
   isReport(topic: string): boolean {
-    return this.#options.intake.hasChannel(topic);
+    return this.#options.intake.hasChannel(topic) || (this.#options.local?.isMine(topic) ?? false);
   }
 
   /** @internal Part of `GuardHooks`: a report of QoS 0 or 1. */
@@ -223,12 +240,25 @@ export class Broker implements GuardHooks {
     if (peer?.session !== undefined) this.#sessions.detach(peer.session, guard);
   }
 
-  #accept(peer: Peer, channel: string, payload: Buffer): Promise<IntakeAnswer> {
+  #accept(peer: Peer, channel: string, payload: Buffer): Promise<Pick<IntakeAnswer, 'outcome' | 'reply' | 'later'>> {
     this.#options.counters.mqttPublishes++;
+    const { local } = this.#options;
+    if (local?.isMine(channel)) return this.#acceptLocal(local, peer.identity!, channel, payload);
     return this.#options.intake.accept(new MqttDelivery(channel, payload, peer.identity!));
   }
 
-  #answered(peer: Peer, { outcome, reply, later }: IntakeAnswer): void {
+  /** A flow is answered on a topic of its own. */
+  async #acceptLocal(
+    local: LocalRequests,
+    identity: Identity,
+    topic: string,
+    payload: Buffer,
+  ): Promise<Pick<IntakeAnswer, 'outcome' | 'reply' | 'later'>> {
+    const outcome = await local.accept({ topic, payload, identity });
+    return { outcome: outcome === 'forbidden' ? 'forbidden' : 'asked', reply: undefined };
+  }
+
+  #answered(peer: Peer, { outcome, reply, later }: Pick<IntakeAnswer, 'outcome' | 'reply' | 'later'>): void {
     if (outcome === 'forbidden') this.#forbidden(peer);
     if (reply !== undefined) this.#sessions.deliver(reply.topic, reply.body);
     else later?.then((answer) => answer && this.#sessions.deliver(answer.topic, answer.body));

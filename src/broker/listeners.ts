@@ -1,4 +1,6 @@
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { HoldfastError } from '../errors.ts';
 import { type CertificateMaterial, contextOptions } from '../platform/index.ts';
@@ -9,6 +11,8 @@ export interface ListenOptions {
   readonly plain: number | undefined;
   /** With `ca`, clients must show a certificate that it signed. */
   readonly tls: (CertificateMaterial & { readonly port: number }) | undefined;
+  /** Path of a Unix socket for programs of this user on the box. */
+  readonly path?: string | undefined;
 }
 
 /** Hears of sockets: `secure` ones after their TLS handshake. */
@@ -23,7 +27,7 @@ interface ListenersOptions {
 /** The plain and the TLS server, and the limits on how many connections there may be in all and per address. */
 export class Listeners {
   readonly #options: ListenersOptions;
-  readonly #servers = new Map<'plain' | 'tls', Server>();
+  readonly #servers = new Map<'plain' | 'tls' | 'path', Server>();
   readonly #perAddress = new Map<string, number>();
   #connections = 0;
 
@@ -39,10 +43,10 @@ export class Listeners {
     return { plain: portOf(this.#servers.get('plain')), tls: portOf(this.#servers.get('tls')) };
   }
 
-  /** Listens on both ports; what is open when one fails is left to `close`. */
+  /** Listens on all of them; what is open when one fails is left to `close`. */
   async open(): Promise<void> {
     const { listen, onSocket } = this.#options;
-    const { host, plain, tls } = listen;
+    const { host, plain, tls, path } = listen;
     if (plain !== undefined) {
       const server = createServer((socket) => {
         if (!socket.destroyed) onSocket(socket, false);
@@ -58,6 +62,7 @@ export class Listeners {
       server.on('tlsClientError', (_, socket) => socket.destroy());
       await this.#listen(server, 'tls', host, tls.port, 'mqtt.tls.port');
     }
+    if (path !== undefined) await this.#listenAt(path);
   }
 
   /** Uses another certificate for connections from now on; those that stand live on. Throws what the TLS library says. */
@@ -82,6 +87,23 @@ export class Listeners {
       server.listen({ host, port, backlog: 511 }, resolve);
     });
     this.#servers.set(name, server);
+  }
+
+  /** The caller holds the lock of the data folder, so a socket found there is a dead one. */
+  async #listenAt(path: string): Promise<void> {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    rmSync(path, { force: true });
+    // Nobody else may write to it: what is said there needs no TLS.
+    const server = createServer((socket) => {
+      if (!socket.destroyed) this.#options.onSocket(socket, true);
+    });
+    server.prependListener('connection', (socket: Socket) => this.#limit(socket));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ path }, resolve);
+    });
+    chmodSync(path, 0o600);
+    this.#servers.set('path', server);
   }
 
   /** Counted from the first byte, since a TLS handshake costs more than what follows. */

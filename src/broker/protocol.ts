@@ -4,6 +4,7 @@ import type { Logger } from '../platform/index.ts';
 import type { Access, Identity } from './access.ts';
 import { type Admission, admit, limitLogin } from './admission.ts';
 import type { MqttGuard } from './guard.ts';
+import type { LocalRequests } from './local-requests.ts';
 import { SessionPersistence } from './persistence.ts';
 import type { Session, Sessions } from './sessions.ts';
 
@@ -37,6 +38,9 @@ interface ProtocolOptions {
   readonly counters: Counters;
   readonly logger: Logger;
   readonly sessions: Sessions;
+  readonly local?: LocalRequests | undefined;
+  /** Bounds for a client that has something to say on the topics of flows. */
+  readonly localSession: Session['limits'];
   /** The peer behind a connection that aedes was given. */
   readonly peerOf: (connection: unknown) => Peer | undefined;
   /** A message that is not taken, but acknowledged. */
@@ -47,8 +51,25 @@ interface ProtocolOptions {
 
 /** aedes, with its own store, emitter and forwarding taken out and the broker's rules put in. */
 export function createProtocol(options: ProtocolOptions): Aedes {
-  const { access, channels, counters, limits, logger, mayBePlain, sessions, peerOf, refusePublish, acceptTwice } =
-    options;
+  const {
+    access,
+    channels,
+    counters,
+    limits,
+    local,
+    logger,
+    mayBePlain,
+    sessions,
+    peerOf,
+    refusePublish,
+    acceptTwice,
+  } = options;
+  const mayRead = (identity: Identity, topic: string) =>
+    local?.isMine(topic) ? local.mayRead(identity, topic) : access.mayRead(identity, topic, channels);
+  const greet = (session: Session, topic: string) => {
+    const greeting = local?.greeting(topic);
+    if (greeting !== undefined) sessions.deliverOnly(session, topic, greeting);
+  };
   const aedes = new Aedes({
     mq: silentEmitter,
     persistence: new SessionPersistence(sessions),
@@ -84,7 +105,7 @@ export function createProtocol(options: ProtocolOptions): Aedes {
       // While a kept session is restored the client is not yet its owner.
       const session = peerOf(client.conn)?.session ?? sessions.get(client.id);
       const { topic, qos } = subscription;
-      const isAllowed = identity !== undefined && access.mayRead(identity, topic, channels);
+      const isAllowed = identity !== undefined && mayRead(identity, topic);
       if (isAllowed && session !== undefined && sessions.subscribe(session, topic, qos))
         return done(null, subscription);
       if (session !== undefined) sessions.unsubscribe(session, topic);
@@ -119,15 +140,22 @@ export function createProtocol(options: ProtocolOptions): Aedes {
   Object.assign(aedes, { publish });
   aedes.on('client', (client) => {
     const peer = peerOf(client.conn);
-    if (peer !== undefined) peer.session = sessions.open(client.id, client.clean, peer.guard);
+    if (peer === undefined) return;
+    const bounds = (peer.identity?.allow.size ?? 0) > 0 ? options.localSession : undefined;
+    peer.session = sessions.open(client.id, client.clean, peer.guard, bounds);
   });
   aedes.on('clientReady', (client) => {
     const peer = peerOf(client.conn);
     if (peer?.session === undefined) return;
     sessions.attach(peer.session, peer.guard.outlet);
+    for (const topic of peer.session.subscriptions.keys()) greet(peer.session, topic);
     peer.guard.established();
   });
-  aedes.on('subscribe', (_, client) => peerOf(client.conn)?.guard.subscribed());
+  aedes.on('subscribe', (subscriptions, client) => {
+    const peer = peerOf(client.conn);
+    if (peer?.session !== undefined) for (const { topic } of subscriptions) greet(peer.session, topic);
+    peer?.guard.subscribed();
+  });
   aedes.on('unsubscribe', (topics, client) => {
     const session = peerOf(client.conn)?.session;
     if (session !== undefined) for (const topic of topics) sessions.unsubscribe(session, topic);

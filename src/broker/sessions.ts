@@ -22,6 +22,9 @@ export const defaultSessionLimits: SessionLimits = {
   maxSubscriptions: 1000,
 };
 
+/** Topics of what machines sent (docs/nodes-protocol.md). */
+const feedPrefix = 'holdfast/local/message/';
+
 /** What a waiting message costs beside its payload; a topic is shared by its messages. */
 export const messageOverheadBytes = 128;
 
@@ -37,6 +40,12 @@ interface Topic {
   readonly subscribers: { readonly session: Session; qos: number }[];
 }
 
+/** Who subscribed with wildcards. */
+interface Filter {
+  readonly levels: readonly string[];
+  readonly subscribers: { readonly session: Session; qos: number }[];
+}
+
 interface Message {
   readonly topic: Topic;
   readonly payload: Buffer;
@@ -46,7 +55,8 @@ interface Message {
 export class Session {
   readonly id: string;
   readonly clean: boolean;
-  /** Topic to granted QoS. */
+  readonly limits: Pick<SessionLimits, 'maxMessages' | 'maxBytes'>;
+  /** Topic or filter to granted QoS. */
   readonly subscriptions = new Map<string, number>();
   /** QoS 2 messages of the client whose handshake is not over. */
   readonly incoming = new IncomingIds();
@@ -59,15 +69,16 @@ export class Session {
   bytes = 0;
   nextId = 1;
 
-  constructor(id: string, clean: boolean) {
+  constructor(id: string, clean: boolean, limits: Session['limits']) {
     this.id = id;
     this.clean = clean;
+    this.limits = limits;
   }
 }
 
 /**
- * The sessions of all clients and who reads which topic. Messages are delivered to exact topics only: a machine reads
- * its own replies, and nothing that machines send is passed on to others.
+ * The sessions of all clients and who reads which topic. A machine reads the exact topics of its own replies, and nothing
+ * that machines send is passed on to others; filters with wildcards are for flows' topics (`isLocalTopic`) alone.
  */
 export class Sessions {
   readonly #limits: SessionLimits;
@@ -75,6 +86,8 @@ export class Sessions {
   readonly #sessions = new Map<string, Session>();
   readonly #absent = new Map<string, Session>();
   readonly #topics = new Map<string, Topic>();
+  readonly #filters = new Map<string, Filter>();
+  #feedReaders = 0;
 
   constructor({ limits = defaultSessionLimits, counters }: { limits?: SessionLimits; counters: SessionCounters }) {
     this.#limits = limits;
@@ -94,7 +107,7 @@ export class Sessions {
    * The session of a client that connects: a new one, or with `clean` false the one that was kept. A connection that
    * had it before has it no longer.
    */
-  open(id: string, clean: boolean, owner: MqttGuard): Session {
+  open(id: string, clean: boolean, owner: MqttGuard, limits: Session['limits'] = this.#limits): Session {
     const kept = this.#sessions.get(id);
     if (kept !== undefined && !clean && !kept.clean) {
       this.#absent.delete(id);
@@ -103,7 +116,7 @@ export class Sessions {
       return kept;
     }
     if (kept !== undefined) this.#forget(kept);
-    const session = new Session(id, clean);
+    const session = new Session(id, clean, limits);
     session.owner = owner;
     this.#sessions.set(id, session);
     return session;
@@ -140,17 +153,20 @@ export class Sessions {
   /** Adds a subscription or changes its QoS; false when the session has too many. */
   subscribe(session: Session, name: string, qos: number): boolean {
     if (!session.subscriptions.has(name) && session.subscriptions.size >= this.#limits.maxSubscriptions) return false;
-    let topic = this.#topics.get(name);
-    if (topic === undefined) {
-      const text = Buffer.from(name);
-      const length = Buffer.alloc(2);
-      length.writeUInt16BE(text.length);
-      topic = { bytes: Buffer.concat([length, text]), subscribers: [] };
+    let topic: Topic | Filter | undefined;
+    if (isFilter(name)) {
+      topic = this.#filters.get(name) ?? { levels: name.split('/'), subscribers: [] };
+      this.#filters.set(name, topic);
+    } else {
+      topic = this.#topics.get(name) ?? { bytes: topicBytes(name), subscribers: [] };
       this.#topics.set(name, topic);
     }
     const existing = topic.subscribers.find((subscriber) => subscriber.session === session);
-    if (existing === undefined) topic.subscribers.push({ session, qos });
-    else existing.qos = qos;
+    if (existing !== undefined) existing.qos = qos;
+    else {
+      topic.subscribers.push({ session, qos });
+      if (name.startsWith(feedPrefix)) this.#feedReaders++;
+    }
     session.subscriptions.set(name, qos);
     return true;
   }
@@ -158,11 +174,13 @@ export class Sessions {
   /** Removes a subscription, if there is one. */
   unsubscribe(session: Session, name: string): void {
     if (!session.subscriptions.delete(name)) return;
-    const topic = this.#topics.get(name);
+    if (name.startsWith(feedPrefix)) this.#feedReaders--;
+    const all: Map<string, Topic | Filter> = isFilter(name) ? this.#filters : this.#topics;
+    const topic = all.get(name);
     if (topic === undefined) return;
     const place = topic.subscribers.findIndex((subscriber) => subscriber.session === session);
     if (place >= 0) topic.subscribers.splice(place, 1);
-    if (topic.subscribers.length === 0) this.#topics.delete(name);
+    if (topic.subscribers.length === 0) all.delete(name);
   }
 
   /** Sends a message to whoever subscribed to exactly this topic, with QoS 1 at most, or keeps it for who is absent. */
@@ -172,20 +190,39 @@ export class Sessions {
     const { subscribers } = topic;
     for (let index = 0; index < subscribers.length; index++) {
       const { session, qos } = subscribers[index]!;
-      const { outlet } = session;
-      const canSend = outlet !== undefined && !outlet.congested;
-      if (qos === 0) {
-        if (canSend) outlet.publish({ topic: topic.bytes, payload, id: 0, again: false });
-        else this.#counters.mqttMessagesDropped++;
-        continue;
-      }
-      const message = { topic, payload };
-      session.bytes += payload.length + messageOverheadBytes;
-      if (canSend && session.waiting.size === 0 && session.sent.size < this.#limits.maxMessages) {
-        this.#send(session, outlet, message);
-      } else session.waiting.add(message);
-      this.#bound(session);
+      this.#deliverTo(session, topic, payload, qos);
     }
+  }
+
+  /** The same on a topic of flows, to whoever subscribed to it or to a filter that matches; once to each session. */
+  deliverLocal(name: string, payload: Buffer): void {
+    const readers = new Map<Session, number>();
+    const known = this.#topics.get(name);
+    for (const { session, qos } of known?.subscribers ?? []) readers.set(session, qos);
+    if (this.#filters.size > 0) {
+      const levels = name.split('/');
+      for (const filter of this.#filters.values()) {
+        if (!matches(filter.levels, levels)) continue;
+        for (const { session, qos } of filter.subscribers) {
+          readers.set(session, Math.max(qos, readers.get(session) ?? 0));
+        }
+      }
+    }
+    if (readers.size === 0) return;
+    const topic = known ?? { bytes: topicBytes(name), subscribers: [] };
+    for (const [session, qos] of readers) this.#deliverTo(session, topic, payload, qos);
+  }
+
+  /** Sends to one session what it subscribed to under exactly this name, if it did. */
+  deliverOnly(session: Session, name: string, payload: Buffer): void {
+    const topic = this.#topics.get(name);
+    const qos = session.subscriptions.get(name);
+    if (topic !== undefined && qos !== undefined) this.#deliverTo(session, topic, payload, qos);
+  }
+
+  /** True when somebody, present or absent, reads what machines send. */
+  get hasFeedReaders(): boolean {
+    return this.#feedReaders > 0;
   }
 
   /** The client has acknowledged a message. An id that is not under way is ignored, as the protocol allows repeats. */
@@ -202,10 +239,26 @@ export class Sessions {
     const { outlet } = session;
     if (outlet === undefined) return;
     for (const message of session.waiting) {
-      if (outlet.congested || session.sent.size >= this.#limits.maxMessages) return;
+      if (outlet.congested || session.sent.size >= session.limits.maxMessages) return;
       session.waiting.delete(message);
       this.#send(session, outlet, message);
     }
+  }
+
+  #deliverTo(session: Session, topic: Topic, payload: Buffer, qos: number): void {
+    const { outlet, limits } = session;
+    const canSend = outlet !== undefined && !outlet.congested;
+    if (qos === 0) {
+      if (canSend) outlet.publish({ topic: topic.bytes, payload, id: 0, again: false });
+      else this.#counters.mqttMessagesDropped++;
+      return;
+    }
+    const message = { topic, payload };
+    session.bytes += payload.length + messageOverheadBytes;
+    if (canSend && session.waiting.size === 0 && session.sent.size < limits.maxMessages) {
+      this.#send(session, outlet, message);
+    } else session.waiting.add(message);
+    this.#bound(session);
   }
 
   #send(session: Session, outlet: Outlet, message: Message): void {
@@ -218,7 +271,7 @@ export class Sessions {
   }
 
   #bound(session: Session): void {
-    const { maxMessages, maxBytes } = this.#limits;
+    const { maxMessages, maxBytes } = session.limits;
     while (session.sent.size + session.waiting.size > maxMessages || session.bytes > maxBytes) {
       // What was sent is older than what waits.
       const [oldest] = session.sent;
@@ -246,4 +299,23 @@ export class Sessions {
     this.#absent.delete(session.id);
     if (this.#sessions.get(session.id) === session) this.#sessions.delete(session.id);
   }
+}
+
+const isFilter = (name: string): boolean => name.includes('#') || name.includes('+');
+
+/** The name with its two bytes of length in front, as it stands in a packet. */
+function topicBytes(name: string): Buffer {
+  const text = Buffer.from(name);
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(text.length);
+  return Buffer.concat([length, text]);
+}
+
+/** MQTT 3.1.1, 4.7: `+` stands for one level, `#` at the end for any number of them. */
+function matches(filter: readonly string[], levels: readonly string[]): boolean {
+  for (const [index, level] of filter.entries()) {
+    if (level === '#') return true;
+    if (index >= levels.length || (level !== '+' && level !== levels[index])) return false;
+  }
+  return filter.length === levels.length;
 }

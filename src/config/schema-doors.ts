@@ -1,5 +1,5 @@
 import { privateNetworks } from './networks.ts';
-import { file, flag, host, integer, listOf, network, port, portOrOff, size, text } from './readers.ts';
+import { choice, file, flag, host, integer, listOf, network, port, portOrOff, size, text } from './readers.ts';
 import { field, groupList, optional, optionalGroup, required } from './table.ts';
 
 const identity = text({
@@ -64,6 +64,10 @@ export const mqttKeys = {
     serials: optional(listOf(serial), {
       description:
         'Serial numbers of the machines whose reports it may write; `*` for all. Without it only the user name itself.',
+    }),
+    allow: optional(listOf(choice('report', 'authorize', 'query')), {
+      description:
+        "For a Node-RED on another computer: what its flows may do through the nodes of `@holdfast/node-red`. `query` also lets them read what machines send. A machine's credential has none of it.",
     }),
   }),
   plainFrom: field(listOf(network()), privateNetworks, {

@@ -4,6 +4,7 @@ import { accountsKeys, queriesKeys } from './schema-accounts.ts';
 import { authorizationKeys } from './schema-authorization.ts';
 import { centralKeys } from './schema-central.ts';
 import { httpKeys, mqttKeys } from './schema-doors.ts';
+import { flowsKeys } from './schema-flows.ts';
 import { spoolKeys } from './schema-spool.ts';
 import { upstreamKeys } from './schema-upstream.ts';
 import { field, group, groupList, optional, required, type ValueOf } from './table.ts';
@@ -51,6 +52,7 @@ export const schema = group('', {
     }),
   }),
   authorization: group("Answers to machines' queries for authorization.", authorizationKeys),
+  flows: group('The flow engine: Node-RED in a process of its own.', flowsKeys),
   central: group('The other end: only for `holdfast central`.', centralKeys),
   accounts: group('Accounts of people, at the gateway and at the centre.', accountsKeys),
   queries: group('The HTTP queries, at the gateway and at the centre.', queriesKeys),

@@ -30,12 +30,13 @@ export function demoConfig(config: GatewayConfig, settings: DemoSettings): Gatew
   const hardwareIdentity = config.authorization.hardwareIdentity ?? settings.hardwareIdentity;
   const names = new Set(clients.map(({ username }) => username));
   const others = config.mqtt.clients.filter(({ username }) => !names.has(username));
+  const named = clients.map((client) => ({ allow: undefined, ...client }));
   const noTls = { ca: undefined, certificate: undefined, key: undefined };
   return {
     ...config,
     gateway: { ...config.gateway, id: gatewayId },
     http: { ...config.http, host, port: httpPort, alsoListen: [], tls: undefined },
-    mqtt: { ...config.mqtt, host, port: mqttPort, anonymous: false, tls: undefined, clients: [...clients, ...others] },
+    mqtt: { ...config.mqtt, host, port: mqttPort, anonymous: false, tls: undefined, clients: [...named, ...others] },
     upstream: { ...config.upstream, url: upstreamUrl, tls: noTls, acknowledge: 'stored' },
     spool: { ...config.spool, segmentSizeBytes },
     authorization: { ...config.authorization, centreKey, hardwareIdentity },

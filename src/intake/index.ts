@@ -1,2 +1,2 @@
 export { type AcceptedReport, MachineIntake } from './intake.ts';
-export type { Authority, Channel, Delivery, Intake, IntakeAnswer, Reply } from './types.ts';
+export type { Authority, Channel, Delivery, Intake, IntakeAnswer, Permission, Reply } from './types.ts';

@@ -36,6 +36,8 @@ export interface AcceptedReport {
   /** Wall time of its acceptance in ms, and whether the clock was synchronized. */
   readonly acceptedMs: number;
   readonly clockTrusted: boolean;
+  /** How it came. */
+  readonly transport: Delivery['transport'];
 }
 
 export class MachineIntake implements Intake {
@@ -85,7 +87,7 @@ export class MachineIntake implements Intake {
     if (serial !== undefined && !delivery.mayWrite(serial)) return this.#forbid('foreign-serial');
     if (!validation.ok) return this.#refuse(channel, delivery, validation);
     if (channel.name === authorizationChannel) return this.#ask(delivery, validation.serial);
-    return this.#store(channel, delivery.payload, validation);
+    return this.#store(channel, delivery, validation);
   }
 
   #ask({ payload, transport }: Delivery, serial: string): IntakeAnswer {
@@ -101,24 +103,32 @@ export class MachineIntake implements Intake {
     };
   }
 
-  async #store(channel: MachineChannel, payload: Buffer, validation: Validation & { ok: true }): Promise<IntakeAnswer> {
-    const { repeats } = this.#spool;
-    const digest = repeats.digest(channel.name, payload);
-    const key = digest.toString('latin1');
-    const known = this.#underWay.get(key) ?? repeats.find(digest);
+  async #store(
+    channel: MachineChannel,
+    { payload, origin, transport }: Delivery,
+    validation: Validation & { ok: true },
+  ): Promise<IntakeAnswer> {
+    const { repeats, origins } = this.#spool;
+    const digest = origin === undefined ? repeats.digest(channel.name, payload) : undefined;
+    // No digest begins so.
+    const key = digest === undefined ? `origin ${origin}` : digest.toString('latin1');
+    const known =
+      this.#underWay.get(key) ?? (digest === undefined ? origins.find(origin!)?.sequence : repeats.find(digest));
     if (known !== undefined) {
       const sequence = await known;
       this.#counters.reportsRepeated++;
       return this.#answer(channel, 'repeated', validation, undefined, sequence);
     }
-    const stored = this.#spool.append(channel.lane, { channel: channel.name, serial: validation.serial, payload });
+    const { serial } = validation;
+    const stored = this.#spool.append(channel.lane, { channel: channel.name, serial, payload, origin });
     this.#underWay.set(key, stored);
     if (channel.kind === 'base') this.#noteBase(validation.serial, stored);
     let sequence: number;
     const acceptedMs = this.#clock.wallMs();
     try {
       sequence = await stored;
-      repeats.remember(digest, sequence);
+      if (digest === undefined) origins.remember(origin!, sequence);
+      else repeats.remember(digest, sequence);
     } catch (error) {
       this.#counters.storeFailures++;
       throw error;
@@ -126,7 +136,7 @@ export class MachineIntake implements Intake {
       this.#underWay.delete(key);
     }
     const clockTrusted = this.#clock.isTrusted();
-    this.#onStored?.({ channel, serial: validation.serial, payload, sequence, acceptedMs, clockTrusted });
+    this.#onStored?.({ channel, serial, payload, sequence, acceptedMs, clockTrusted, transport });
     if (validation.unknownWord === 'state') this.#counters.unknownStates++;
     else if (validation.unknownWord === 'level') this.#counters.unknownLevels++;
     return this.#answer(channel, 'stored', validation, undefined, sequence);
@@ -151,7 +161,7 @@ export class MachineIntake implements Intake {
     await this.#spool.keepRefused({ channel: channel.name, serial, payload: delivery.payload }, reason);
     this.#count(validation.reason);
     if (channel.name === authorizationChannel) await this.#authority.refused(validation.serial, reason);
-    return this.#answer(channel, 'refused', validation, 'malformed');
+    return { ...this.#answer(channel, 'refused', validation, 'malformed'), reason };
   }
 
   #answer(

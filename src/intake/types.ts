@@ -6,6 +6,11 @@ export interface Delivery {
   readonly payload: Buffer;
   /** How it came. */
   readonly transport: 'mqtt' | 'http' | 'serial' | 'flow';
+  /**
+   * The report's name where it comes from, `<client>/<id>`: then the name alone tells a repeat, for 24 h, and not the
+   * bytes.
+   */
+  readonly origin?: string | undefined;
   /** Whether the sender may write reports of this 序列号. */
   mayWrite(serial: string): boolean;
 }
@@ -14,6 +19,17 @@ export interface Delivery {
 export interface Reply {
   readonly topic: string;
   readonly body: Buffer;
+  /** Of the answer to a query for authorization: what `body` says. */
+  readonly permission?: Permission;
+}
+
+/** What was decided about a machine, and on whose word; `nobody`: the centre did not answer and there was no lease. */
+export interface Permission {
+  readonly serial: string;
+  readonly granted: boolean;
+  readonly source: 'centre' | 'lease' | 'nobody';
+  /** What the machine reads under 错误; empty when it is granted. */
+  readonly error: string;
 }
 
 /**
@@ -31,6 +47,8 @@ export interface IntakeAnswer {
   readonly later?: Promise<Reply | undefined>;
   /** Sequence of the stored report, when there is one. */
   readonly sequence: number | undefined;
+  /** Of `refused` only: what is wrong, for the log of whoever sent it. */
+  readonly reason?: string;
 }
 
 /** Who answers machines' questions for authorization. */

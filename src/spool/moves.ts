@@ -115,7 +115,20 @@ export class Moves {
 }
 
 function contentOf(record: DecodedRecord): RecordContent {
-  const { channel, serial, payload, sequence, previous, boot, monotonicUs, wallMs, clockTrusted, movedIn, reason } =
-    record;
-  return { channel, serial, payload, sequence, previous, boot, monotonicUs, wallMs, clockTrusted, movedIn, reason };
+  const { channel, serial, payload, origin, sequence, previous, boot, monotonicUs, wallMs, clockTrusted } = record;
+  const { movedIn, reason } = record;
+  return {
+    channel,
+    serial,
+    payload,
+    origin,
+    sequence,
+    previous,
+    boot,
+    monotonicUs,
+    wallMs,
+    clockTrusted,
+    movedIn,
+    reason,
+  };
 }

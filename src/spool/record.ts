@@ -23,7 +23,7 @@ const groupKind = 2;
 const groupHeaderBytes = 8;
 const maxGroupBytes = 64 * 1024 * 1024;
 const flags = { clockTrusted: 1, movedIn: 2 } as const;
-const headerCodes = { serial: 1, previous: 2, reason: 3 } as const;
+const headerCodes = { serial: 1, previous: 2, reason: 3, origin: 4 } as const;
 
 /** What is written: a report with its identity, and why it stands in this log when it does not come from a machine. */
 export interface RecordContent extends ReportIdentity {
@@ -34,6 +34,8 @@ export interface RecordContent extends ReportIdentity {
   readonly movedIn: boolean;
   /** Why it stands aside, in deferred, quarantine and refused; at most 255 bytes of UTF-8. */
   readonly reason: string | undefined;
+  /** As in `NewReport`. */
+  readonly origin: string | undefined;
 }
 
 /** Where a record stands. */
@@ -63,10 +65,13 @@ export function align(bytes: number): number {
 }
 
 /** An upper bound of the bytes that `content` takes, with padding. */
-export function recordBytesAtMost(content: Pick<RecordContent, 'channel' | 'serial' | 'payload' | 'reason'>): number {
+export function recordBytesAtMost(
+  content: Pick<RecordContent, 'channel' | 'serial' | 'payload' | 'reason' | 'origin'>,
+): number {
   const reason = content.reason === undefined ? 0 : 2 + Math.min(255, content.reason.length * 3);
+  const origin = content.origin === undefined ? 0 : 2 + content.origin.length;
   return align(
-    recordHeaderBytes + content.channel.length + content.serial.length + 12 + reason + content.payload.length,
+    recordHeaderBytes + content.channel.length + content.serial.length + 12 + reason + origin + content.payload.length,
   );
 }
 
@@ -94,6 +99,11 @@ export function encodeRecord(into: Buffer, at: number, content: RecordContent, p
     into[end + 1] = reason.length;
     into.set(reason, end + 2);
     end += 2 + reason.length;
+  }
+  if (content.origin !== undefined) {
+    into[end] = headerCodes.origin;
+    into[end + 1] = writeAscii(into, end + 2, content.origin);
+    end += 2 + content.origin.length;
   }
   const headersLength = end - headersStart;
   into.set(content.payload, end);
@@ -205,17 +215,20 @@ function decodeRecord(data: Buffer, at: number, length: number, base: number): D
   let serial = '';
   let previous: number | undefined;
   let reason: string | undefined;
+  let origin: string | undefined;
   for (let header = channelEnd; header + 2 <= payloadStart; header += 2 + data[header + 1]!) {
     const start = header + 2;
     if (data[header] === headerCodes.serial) serial = readAscii(data, start, start + data[header + 1]!);
     else if (data[header] === headerCodes.previous) previous = readU48(data, start);
     else if (data[header] === headerCodes.reason) reason = data.toString('utf8', start, start + data[header + 1]!);
+    else if (data[header] === headerCodes.origin) origin = readAscii(data, start, start + data[header + 1]!);
   }
   return {
     channel: readAscii(data, at + recordHeaderBytes, channelEnd),
     serial,
     previous,
     reason,
+    origin,
     payload: data.subarray(payloadStart, at + length),
     sequence: readU48(data, at + 24),
     ordinal: readU48(data, at + 30),

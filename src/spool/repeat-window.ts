@@ -1,9 +1,9 @@
 /**
  * Remembers which reports were accepted lately, so that a machine that saw no reply and sends the same bytes again is
- * answered again and nothing is stored twice.
+ * answered again and nothing is stored twice. The spool has two: of reports that are known by their bytes, and of those
+ * that were given a name where they come from (`origin`).
  *
- * In memory: 64 bits of a keyed SHA-256 per report, in typed arrays. On disk, in the file `repeats`: a ring with the
- * whole SHA-256, against which a hit is checked before it counts. A report enters the window only after it is on disk:
+ * In memory: 64 bits of a keyed SHA-256 per report, in typed arrays. On disk, in one file: a ring with the whole SHA-256, against which a hit is checked before it counts. A report enters the window only after it is on disk:
  * a report that is remembered and not stored would be lost. The file may lag; what it misses is found again in the
  * newest segments at start.
  */
@@ -23,10 +23,13 @@ const flushEntries = 1024;
 const maxUnwritten = 16 * flushEntries;
 /** Entries that are read and written at a time. */
 const chunkEntries = 4096;
+/** In the sequence of an entry: what became of the report is decided. */
+const settledBit = 2 ** 47;
 
 export class RepeatWindow {
   readonly #fileSystem: FileSystem;
   readonly #folder: string;
+  readonly #name: string;
   readonly #capacity: number;
   readonly #windowMs: number;
   readonly #nowMs: () => number;
@@ -57,6 +60,8 @@ export class RepeatWindow {
   constructor(options: {
     fileSystem: FileSystem;
     folder: string;
+    /** Name of its file. */
+    name: string;
     /** How many reports are remembered at most. */
     capacity: number;
     /** How long, in ms of window time. */
@@ -66,6 +71,7 @@ export class RepeatWindow {
   }) {
     this.#fileSystem = options.fileSystem;
     this.#folder = options.folder;
+    this.#name = options.name;
     this.#capacity = options.capacity;
     this.#windowMs = options.windowMs;
     this.#nowMs = options.nowMs;
@@ -82,7 +88,7 @@ export class RepeatWindow {
    * about `sequence` on will be given to `recover`.
    */
   open(sequence: number): number {
-    const path = join(this.#folder, 'repeats');
+    const path = join(this.#folder, this.#name);
     const header = Buffer.alloc(headerBytes);
     if (this.#fileSystem.exists(path)) {
       this.#file = this.#fileSystem.open(path, 'write');
@@ -133,8 +139,34 @@ export class RepeatWindow {
 
   /** The sequence of the same report, when it was accepted within the window. */
   find(digest: Buffer): number | undefined {
+    return this.look(digest)?.sequence;
+  }
+
+  /** The same, and whether `settle` was called for it. */
+  look(digest: Buffer): { readonly sequence: number; readonly isSettled: boolean } | undefined {
     const entry = this.#find(digest)?.entry;
-    return entry && readU48(entry, 32);
+    if (entry === undefined) return undefined;
+    const sequence = readU48(entry, 32);
+    return { sequence: sequence % settledBit, isSettled: sequence >= settledBit };
+  }
+
+  /** Notes that the centre has a report that is remembered; nothing happens for another. */
+  settle(digest: Buffer): void {
+    const found = this.#find(digest);
+    if (found === undefined) return;
+    const entry = Buffer.from(found.entry);
+    writeU48(entry, 32, (readU48(entry, 32) % settledBit) + settledBit);
+    writeU32(entry, 44, crc32c(entry, 0, 44));
+    this.#write(found.slot, entry);
+  }
+
+  /** Hands what waits in memory to the system, as far as the disk takes it. */
+  flush(): void {
+    try {
+      this.#flush();
+    } catch {
+      // The next sync says it.
+    }
   }
 
   /** Remembers a report that is on disk; `atMs` in window time. */
@@ -272,7 +304,7 @@ export class RepeatWindow {
         if (time > newest) newest = time;
         const slot = base + index;
         this.#link(slot, readU32(chunk, at), readU32(chunk, at + 4), time);
-        const sequence = readU48(chunk, at + 32);
+        const sequence = readU48(chunk, at + 32) % settledBit;
         if (sequence >= recoverFrom) this.#loaded.add(sequence);
         // The newest lap stands at the beginning of the ring, perhaps with holes; its last entry is the newest.
         const lap = chunk[at + 42]! | (chunk[at + 43]! << 8);

@@ -19,6 +19,7 @@ import { DamageKeeper } from './damage.ts';
 import { Log, type LogStatus, type LogVerification, type Outcome } from './log.ts';
 import type { LogReader } from './log-reader.ts';
 import { Moves } from './moves.ts';
+import { Origins } from './origins.ts';
 import { PendingIndex } from './pending-index.ts';
 import type { DecodedRecord, RecordContent, RecordPosition } from './record.ts';
 import { RepeatWindow } from './repeat-window.ts';
@@ -31,11 +32,13 @@ import {
   type LogOptions,
   laneNames,
   type NewReport,
+  type ReportFate,
 } from './types.ts';
 
 /** Checkpoints are made after so many new segments, or when a segment is to be used again. */
 const segmentsPerCheckpoint = 2;
 const saveEveryMs = 500;
+const defaultOriginWindow = { durationMs: 86_400_000, capacity: 262_144 };
 
 export interface SpoolOptions {
   readonly folder: string;
@@ -51,6 +54,8 @@ export interface SpoolOptions {
   readonly compression?: Compression;
   /** How long the same report sent again is recognised, and how many are remembered. */
   readonly repeatWindow: { readonly durationMs: number; readonly capacity: number };
+  /** The same of reports with an `origin` (24 h, 262,144). */
+  readonly originWindow?: { readonly durationMs: number; readonly capacity: number };
   /** The channel whose waiting reports are indexed by machine, and its lane. */
   readonly indexed: { readonly channel: string; readonly lane: LaneName };
   /** How many machines and channels are remembered for `previous` (20,000). */
@@ -66,6 +71,8 @@ export interface SpoolEvents {
   onEvicted?(log: LogName, count: number): void;
   /** A part of a log could not be read: `count` reports are lost with it; what could be read of it is in `damaged`. */
   onDamage?(log: LogName, path: string, count: number): void;
+  /** A report with an `origin` was put into the quarantine. */
+  onQuarantined?(origin: string): void;
 }
 
 /** Counts over all logs, and each log by itself. */
@@ -98,6 +105,8 @@ export class Spool {
   readonly #tails: Tails;
   readonly #counters: Record<string, number> = {};
   readonly repeats: RepeatWindow;
+  /** What became of reports that have an `origin`. */
+  readonly origins: Origins;
   #nextSequence = 1;
   #writtenBytes = 0;
   #windowBaseMs = 0;
@@ -117,8 +126,15 @@ export class Spool {
     this.repeats = new RepeatWindow({
       fileSystem: options.fileSystem,
       folder: options.folder,
+      name: 'repeats',
       capacity: options.repeatWindow.capacity,
       windowMs: options.repeatWindow.durationMs,
+      nowMs: () => this.#windowMs(),
+    });
+    this.origins = new Origins({
+      fileSystem: options.fileSystem,
+      folder: options.folder,
+      ...(options.originWindow ?? defaultOriginWindow),
       nowMs: () => this.#windowMs(),
     });
     for (const name of [...laneNames, ...asideNames]) this.#logs.set(name, this.#createLog(name));
@@ -148,7 +164,8 @@ export class Spool {
     const { fileSystem, folder, clock } = this.#options;
     fileSystem.makeFolder(folder);
     const checkpoint = readCheckpoint(fileSystem, folder);
-    this.#restoreTime(checkpoint, this.repeats.open(checkpoint?.nextSequence ?? 0));
+    const from = checkpoint?.nextSequence ?? 0;
+    this.#restoreTime(checkpoint, Math.max(this.repeats.open(from), this.origins.open(from)));
     for (const [key, sequence] of checkpoint?.last ?? []) {
       const slash = key.indexOf('/');
       this.#tails.restore(key.slice(0, slash), key.slice(slash + 1), sequence);
@@ -162,6 +179,7 @@ export class Spool {
       if (known > 0) this.#covered[name] = known;
     }
     this.repeats.endRecovery();
+    this.origins.endRecovery();
     await this.#syncFolders();
     await this.#moves.reconcile();
     this.#state = 'open';
@@ -190,6 +208,7 @@ export class Spool {
       clockTrusted: clock.isTrusted(),
       movedIn: false,
       reason: undefined,
+      origin: report.origin,
     };
     tail.last = sequence;
     const isIndexed = lane === indexed.lane && report.channel === indexed.channel;
@@ -219,6 +238,7 @@ export class Spool {
       clockTrusted: clock.isTrusted(),
       movedIn: true,
       reason,
+      origin: undefined,
     });
   }
 
@@ -239,6 +259,21 @@ export class Spool {
       if (record) return { log: name, record };
     }
     return undefined;
+  }
+
+  /**
+   * What became of the report that was accepted under that name in the last 24 h; undefined when there was none.
+   * `given-up` for want of room; where reports were given up and a power cut took what was noted last, also of one that
+   * the centre may have. Reads up to a segment of each log where it is not noted.
+   */
+  async fateOf(origin: string): Promise<{ readonly sequence: number; readonly fate: ReportFate } | undefined> {
+    const known = this.origins.find(origin);
+    if (known === undefined) return undefined;
+    const { sequence, isSettled } = known;
+    if (isSettled) return { sequence, fate: 'delivered' };
+    const place = await this.take(sequence);
+    if (place !== undefined) return { sequence, fate: place.log === 'quarantine' ? 'quarantined' : 'waiting' };
+    return { sequence, fate: this.origins.find(origin)?.isSettled || !this.#hasEvicted() ? 'delivered' : 'given-up' };
   }
 
   /** The waiting reports of a machine on the indexed channel, in order, wherever in the backlog they stand. */
@@ -287,6 +322,7 @@ export class Spool {
    */
   async move(from: LogName, records: readonly DecodedRecord[], to: LogName, reason: string | undefined): Promise<void> {
     await this.#moves.move(from, records, to, reason, (record, ordinal) => {
+      if (to === 'quarantine' && record.origin !== undefined) this.#options.events?.onQuarantined?.(record.origin);
       const { lane, channel } = this.#options.indexed;
       if (from === lane) this.#index.remove(record.ordinal);
       if (to === lane && record.channel === channel) this.#index.add(record.serial, ordinal);
@@ -321,7 +357,7 @@ export class Spool {
       evicted: sum((log) => log.evicted),
       bytes: sum((log) => log.bytes, [...lanes, 'refused']),
       writtenBytes: this.#writtenBytes,
-      forgottenEarly: this.repeats.forgottenEarly,
+      forgottenEarly: this.repeats.forgottenEarly + this.origins.forgottenEarly,
       nextSequence: this.#nextSequence,
       logs,
       counters: { ...this.#counters },
@@ -342,6 +378,11 @@ export class Spool {
       this.#logger.warn({ error: describeError(error) }, 'cannot save the checkpoint; the next start reads more');
     }
     this.repeats.close();
+    this.origins.close();
+  }
+
+  #hasEvicted(): boolean {
+    return [...this.#logs].some(([name, log]) => name !== 'refused' && log.status.evicted > 0);
   }
 
   #log(name: LogName): Log {
@@ -393,8 +434,9 @@ export class Spool {
     // Without a clock that can be trusted the age is not known: then it is remembered for longer rather than forgotten.
     const isKnown = record.clockTrusted && this.#options.clock.isTrusted();
     const age = isKnown ? Math.max(0, wallMs - record.wallMs) : 0;
-    if (age > this.#options.repeatWindow.durationMs) return;
-    this.repeats.recover(record, Math.max(0, this.#windowMs() - age));
+    const atMs = Math.max(0, this.#windowMs() - age);
+    if (record.origin !== undefined) this.origins.recover(record.origin, record.sequence, age, atMs);
+    else if (age <= this.#options.repeatWindow.durationMs) this.repeats.recover(record, atMs);
   }
 
   /** The names of this folder and of all above it, as far as they may be read, are on the device. */
@@ -453,6 +495,8 @@ export class Spool {
 
   #save(): void {
     this.#ballast.restore();
+    // Before the cursors: what is done must be known as delivered.
+    this.origins.flush();
     for (const log of this.#logs.values()) {
       log.reconsider();
       log.saveCursor();
@@ -503,6 +547,7 @@ export class Spool {
     const epochs: Partial<Record<LogName, number>> = {};
     for (const [name, log] of this.#logs) epochs[name] = log.settledEpoch;
     await this.repeats.sync();
+    await this.origins.sync();
     await writeCheckpoint(fileSystem, folder, {
       windowMs: this.#windowMs(),
       wallMs: clock.wallMs(),

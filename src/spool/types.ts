@@ -17,7 +17,15 @@ export interface NewReport {
   readonly serial: string;
   /** Byte for byte as received. */
   readonly payload: Uint8Array;
+  /**
+   * Who gave it a name of its own and which, `<client>/<id>`, at most 129 ASCII characters: the same origin is the same
+   * report, whatever its bytes. undefined: its bytes alone tell a repeat.
+   */
+  readonly origin?: string | undefined;
 }
+
+/** What became of a report: it waits for the centre, which has it, or refused it for good; or it was given up for room. */
+export type ReportFate = 'waiting' | 'delivered' | 'quarantined' | 'given-up';
 
 /** Who a report is, for ever: given at acceptance, kept when it is moved aside and back. */
 export interface ReportIdentity {

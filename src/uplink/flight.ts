@@ -19,6 +19,8 @@ export interface Flight {
   place: 'nowhere' | 'air' | 'parked';
   /** 设备状态 of the body, to recognise an answer without correlation; undefined when that is not needed. */
   state: string | undefined;
+  /** The name that the report was given where it comes from, if it was. */
+  readonly origin: string | undefined;
   /** Set when somebody waits for the outcome. */
   onSettled: ((outcome: FlightOutcome) => void) | undefined;
 }

@@ -40,7 +40,7 @@ export class Flights {
     const messageId = `${this.#gatewayId}-${record.boot}-${record.sequence}`;
     const known = this.#flights.get(messageId);
     if (known !== undefined) return known;
-    const { ordinal, epoch, at, length, channel, serial } = record;
+    const { ordinal, epoch, at, length, channel, serial, origin } = record;
     if (this.#spool.isDone(log, ordinal)) return undefined;
     return {
       messageId,
@@ -52,6 +52,7 @@ export class Flights {
       pair: this.pairs.obtain(channel, serial, log === 'deferred'),
       place: 'nowhere',
       state: undefined,
+      origin,
       sends: 0,
       sentAtMs: 0,
       confirmedAtMs: undefined,

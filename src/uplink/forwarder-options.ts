@@ -18,6 +18,8 @@ export interface ForwarderOptions {
   readonly window: number;
   readonly receiptTimeoutMs: number;
   readonly weights: Readonly<Record<LaneName, number>>;
+  /** Told of each report with an `origin` that the centre has. Must not throw. */
+  readonly onDelivered?: (origin: string) => void;
   /** How long a machine's reports are refused before they go aside (5 min). */
   readonly deferAfterMs?: number;
   /** How long one stands aside, while others of its channel are stored, before it goes to the quarantine (24 h). */

@@ -394,8 +394,12 @@ export class Forwarder implements ReportListener {
   #settle(flight: Flight, outcome: FlightOutcome): void {
     const { spool } = this.#options;
     this.#flights.remove(flight);
-    if (outcome === 'delivered' && spool.acknowledge(flight.log, flight.ordinal)) {
-      this.#options.counters.reportsDelivered++;
+    if (outcome === 'delivered') {
+      const { origin } = flight;
+      // Before the cursor knows it.
+      if (origin !== undefined) spool.origins.settle(origin);
+      if (spool.acknowledge(flight.log, flight.ordinal)) this.#options.counters.reportsDelivered++;
+      if (origin !== undefined) this.#options.onDelivered?.(origin);
     }
     flight.onSettled?.(outcome);
     if (this.#flights.pairs.waiting.size > 0) void this.#drain();

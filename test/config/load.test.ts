@@ -59,7 +59,7 @@ test('reads lists, groups and lists of groups from the environment', () => {
   assert.equal(config.http.alsoListen, [80, 8081]);
   assert.is(config.mqtt.tls?.port, 8883);
   assert.is(config.mqtt.tls?.key, join(folder, 'key.pem'));
-  assert.equal(config.mqtt.clients, [{ username: 'line-1', password: 'p', serials: ['*'] }]);
+  assert.equal(config.mqtt.clients, [{ username: 'line-1', password: 'p', serials: ['*'], allow: undefined }]);
   assert.is(config.spool.lanes.bulk.quotaBytes, 1.5 * 2 ** 30);
 });
 

@@ -64,6 +64,7 @@ async function start({
       sequence: ++sequence,
       acceptedMs: clock.wallMs(),
       clockTrusted: true,
+      transport: 'mqtt',
     });
   };
   /** Until nothing waits. */

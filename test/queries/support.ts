@@ -6,8 +6,10 @@ import { type Clock, type Logger, SiteTime, silentLogger } from '../../src/platf
 import { defaultTexts, messageFields, type RoleName, type TextSource } from '../../src/protocols/machines/index.ts';
 import {
   type AuthorizationRecords,
+  createAsks,
   defaultQueryLimits,
   errorCollection,
+  Gate,
   processCollection,
   type QueryLimits,
   queryIndexes,
@@ -113,14 +115,12 @@ export async function startQueries(store: DocumentStore, options: ServerOptions 
   });
   const authorizations = new TestAuthorizations();
   const routes = queryRoutes({
-    store,
+    asks: createAsks({ store, authorizations }),
     login,
-    authorizations,
     texts: options.texts ?? { current: defaultTexts },
     language: 'zh',
     mayBePlain: options.mayBePlain ?? (() => true),
-    limits: { ...defaultQueryLimits, ratePerSecond: 0, ...options.limits },
-    clock,
+    gate: new Gate(clock, { ...defaultQueryLimits, ratePerSecond: 0, ...options.limits }),
     logger,
   });
   const http = new CentralHttp({

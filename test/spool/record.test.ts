@@ -28,6 +28,7 @@ function contentOf(random: Random): RecordContent {
     wallMs: random.pick([0, 1_790_000_000_000]),
     clockTrusted: random.chance(0.5),
     movedIn: random.chance(0.5),
+    origin: random.pick([undefined, 'flows/1', `${'c'.repeat(64)}/${'i'.repeat(64)}`]),
     reason: random.pick([undefined, '', 'malformed', 'ü'.repeat(60), 'x'.repeat(255)]),
   };
 }

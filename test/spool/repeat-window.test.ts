@@ -16,7 +16,14 @@ async function makeWindow(capacity: number): Promise<Fixture> {
   fileSystem.makeFolder('/spool');
   await fileSystem.syncFolder('/');
   const open = (at: FaultFileSystem) =>
-    new RepeatWindow({ fileSystem: at, folder: '/spool', capacity, windowMs: 600_000, nowMs: () => fixture.nowMs });
+    new RepeatWindow({
+      fileSystem: at,
+      folder: '/spool',
+      name: 'repeats',
+      capacity,
+      windowMs: 600_000,
+      nowMs: () => fixture.nowMs,
+    });
   const fixture: Fixture = {
     fileSystem,
     window: open(fileSystem),

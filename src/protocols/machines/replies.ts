@@ -80,6 +80,11 @@ export class ReplyWriter {
     return Buffer.from(`${serialPart}${serial ?? ''}"${error}${grantedPart}${granted}"${timePart}${time}"}`);
   }
 
+  /** A text of the catalogue in the gateway's language. */
+  words(text: TextId): string {
+    return this.#source.current[text][this.#language];
+  }
+
   /** The part with the error's text; made again when the catalogue is another. */
   #error(text: TextId | undefined): string {
     const texts = this.#source.current;

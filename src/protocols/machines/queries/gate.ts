@@ -36,7 +36,7 @@ export interface Place {
 /** Lets queries through, up to the limits. */
 export class Gate {
   readonly #clock: Clock;
-  readonly #limits: QueryLimits;
+  readonly limits: QueryLimits;
   readonly #buckets = new Map<string, TokenBucket>();
   readonly #busy = new Map<string, number>();
   #inAll = 0;
@@ -46,13 +46,13 @@ export class Gate {
 
   constructor(clock: Clock, limits: QueryLimits) {
     this.#clock = clock;
-    this.#limits = limits;
+    this.limits = limits;
   }
 
   /** Takes a place; undefined when there is none. */
   enter(account: string): Place | undefined {
     const busy = this.#busy.get(account) ?? 0;
-    if (this.#inAll >= this.#limits.inAll || busy >= this.#limits.perAccount) return undefined;
+    if (this.#inAll >= this.limits.inAll || busy >= this.limits.perAccount) return undefined;
     if (this.#bucketOf(account).take() > 0) return undefined;
     this.#inAll++;
     this.#busy.set(account, busy + 1);
@@ -90,7 +90,7 @@ export class Gate {
   /** Lets those begin that have waited longest and may. */
   #admit(): void {
     this.#waiting = this.#waiting.filter(({ account, begin }) => {
-      if (this.#large.size >= this.#limits.largeInAll || this.#large.has(account)) return true;
+      if (this.#large.size >= this.limits.largeInAll || this.#large.has(account)) return true;
       begin();
       return false;
     });
@@ -99,7 +99,7 @@ export class Gate {
   #bucketOf(account: string): TokenBucket {
     let bucket = this.#buckets.get(account);
     if (bucket === undefined) {
-      bucket = new TokenBucket({ clock: this.#clock, perSecond: this.#limits.ratePerSecond });
+      bucket = new TokenBucket({ clock: this.#clock, perSecond: this.limits.ratePerSecond });
       if (this.#buckets.size >= maxAccounts) this.#buckets.delete(this.#buckets.keys().next().value!);
       this.#buckets.set(account, bucket);
     }

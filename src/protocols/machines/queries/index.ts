@@ -1,5 +1,6 @@
+export { createAsks } from './asks.ts';
 export type { AuthorizationChange, AuthorizationRecords } from './authorization-records.ts';
-export { defaultQueryLimits, type QueryLimits } from './gate.ts';
+export { defaultQueryLimits, Gate, type QueryLimits } from './gate.ts';
 export { MachineQueries } from './machine-queries.ts';
 export { type QueryRoutesOptions, queryRoutes } from './routes.ts';
 export {
@@ -10,3 +11,4 @@ export {
   queryIndexes,
   queryShapes,
 } from './shapes.ts';
+export { type AskWithin, askWithin, type WithinAnswer } from './within.ts';

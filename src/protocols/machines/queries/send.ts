@@ -15,15 +15,19 @@ export const list = (key: string, texts: readonly Buffer[]): readonly Buffer[] =
   Buffer.from(']'),
 ];
 
-/** Answers an object with `错误` first. */
-export function answer(reply: FastifyReply, error: string, members: readonly Member[]): FastifyReply {
+/** An object with `错误` first, as JSON. */
+export function answerText(error: string, members: readonly Member[]): Buffer {
   const all = [member(answerKeys.error, error), ...members];
-  if (all.every((each) => typeof each === 'string')) return send(reply, `{${all.join(',')}}`);
   const parts = all.flatMap((each, index) => [
     index === 0 ? Buffer.from('{') : comma,
     ...(typeof each === 'string' ? [Buffer.from(each)] : each),
   ]);
-  return send(reply, Buffer.concat([...parts, Buffer.from('}')]));
+  return Buffer.concat([...parts, Buffer.from('}')]);
+}
+
+/** Answers it. */
+export function answer(reply: FastifyReply, error: string, members: readonly Member[]): FastifyReply {
+  return send(reply, answerText(error, members));
 }
 
 /** Sockets with what is to be done when they close before their answers are out. */
