@@ -1,0 +1,55 @@
+import type { HeaderPin } from './profile.ts';
+
+const gpio = (pin: number, line: number, ...functions: string[]): HeaderPin => ({
+  pin,
+  kind: 'gpio',
+  name: `GPIO${line}`,
+  line,
+  functions,
+});
+const power = (pin: number, name: string): HeaderPin => ({ pin, kind: 'power', name });
+const ground = (pin: number): HeaderPin => ({ pin, kind: 'ground', name: 'GND' });
+
+/** The 40 pins that every Raspberry Pi has had since the B+; the lines are the BCM numbers. */
+export const raspberryPiHeader: readonly HeaderPin[] = [
+  power(1, '3V3'),
+  power(2, '5V'),
+  gpio(3, 2, 'I2C1 SDA'),
+  power(4, '5V'),
+  gpio(5, 3, 'I2C1 SCL'),
+  ground(6),
+  gpio(7, 4, 'GPCLK0', '1-Wire'),
+  gpio(8, 14, 'UART0 TXD'),
+  ground(9),
+  gpio(10, 15, 'UART0 RXD'),
+  gpio(11, 17, 'SPI1 CE1'),
+  gpio(12, 18, 'PCM CLK', 'PWM0', 'SPI1 CE0'),
+  gpio(13, 27),
+  ground(14),
+  gpio(15, 22),
+  gpio(16, 23),
+  power(17, '3V3'),
+  gpio(18, 24),
+  gpio(19, 10, 'SPI0 MOSI'),
+  ground(20),
+  gpio(21, 9, 'SPI0 MISO'),
+  gpio(22, 25),
+  gpio(23, 11, 'SPI0 SCLK'),
+  gpio(24, 8, 'SPI0 CE0'),
+  ground(25),
+  gpio(26, 7, 'SPI0 CE1'),
+  gpio(27, 0, 'ID EEPROM SDA'),
+  gpio(28, 1, 'ID EEPROM SCL'),
+  gpio(29, 5, 'GPCLK1'),
+  ground(30),
+  gpio(31, 6, 'GPCLK2'),
+  gpio(32, 12, 'PWM0'),
+  gpio(33, 13, 'PWM1'),
+  ground(34),
+  gpio(35, 19, 'PCM FS', 'PWM1', 'SPI1 MISO'),
+  gpio(36, 16, 'SPI1 CE2'),
+  gpio(37, 26),
+  gpio(38, 20, 'PCM DIN', 'SPI1 MOSI'),
+  ground(39),
+  gpio(40, 21, 'PCM DOUT', 'SPI1 SCLK'),
+];
