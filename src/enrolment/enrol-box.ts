@@ -1,7 +1,7 @@
 import { gatewayId } from '../config/index.ts';
 import { HoldfastError } from '../errors.ts';
 import type { FileSystem } from '../platform/index.ts';
-import { askCentre, type CentreAnswer, type Trust } from './ask-centre.ts';
+import type { CentreAnswer, Trust } from './centre.ts';
 import type { EnrolmentCode } from './code.ts';
 import { boxKey, finishEnrolment, readKeptId, readUpstream, stageEnrolment } from './enrolment-files.ts';
 import { type EnrolmentRefusal, type EnrolmentRequest, normalPublicKey, readAnswer, signRequest } from './messages.ts';
@@ -86,6 +86,8 @@ export async function enrolBox(options: EnrolOptions): Promise<Enrolled> {
 
 /** An answer that is lost on its way is given once more; the centre knows the box by its key. */
 async function askUntilAnswered(options: EnrolOptions, request: EnrolmentRequest): Promise<unknown> {
+  // A gateway has this room too, and never asks: an HTTP client is 6 MiB.
+  const { askCentre } = await import('./ask-centre.ts');
   for (let left = tries - 1; ; left--) {
     try {
       return bodyOf(await askCentre(options.centre, '/enrol', request, options.trust), options, request.gateway);

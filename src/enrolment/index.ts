@@ -5,7 +5,7 @@
  * are encrypted, and only the second half, which never leaves the box, opens them. So neither a dump of the database nor
  * somebody who reads along learns a password, and what was not made with the code is noticed.
  */
-export { askCentre, centreUrl, readFingerprint, type Trust } from './ask-centre.ts';
+export { centreUrl, readFingerprint, type Trust } from './centre.ts';
 export { drawCode, type EnrolmentCode, formatCode, lookupHash, parseCode } from './code.ts';
 export { type BoxState, type Enrolled, type EnrolOptions, enrolBox } from './enrol-box.ts';
 export {
