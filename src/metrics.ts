@@ -5,7 +5,7 @@
  * only when somebody asks for them. Whatever is lost, dropped, refused or repeated is counted.
  * Failure behaviour: none of its own; a gauge whose function throws fails the scrape, not the gateway.
  */
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Counter, Gauge, Registry } from 'prom-client';
 
 /** Counters without a label: field, name, help. */
 export const counterTable = {
@@ -124,53 +124,62 @@ export function countBy(counter: Map<string, number>, label: string): void {
   counter.set(label, (counter.get(label) ?? 0) + 1);
 }
 
-/** The figures in Prometheus' text format. */
+/** What the figures are made of. */
+export interface MetricsOptions {
+  readonly counters: Counters;
+  readonly gauges: Gauges;
+  /** Adds those of the process (memory, event loop), which install a sampler when the figures are first asked for. */
+  readonly processFigures?: boolean;
+}
+
+/** The figures in Prometheus' text format. Prometheus' client is loaded when they are first asked for. */
 export class Metrics {
-  readonly #registry = new Registry();
-
-  /** `processFigures` adds those of the process (memory, event loop), which install a sampler. */
-  constructor({
-    counters,
-    gauges,
-    processFigures = false,
-  }: { counters: Counters; gauges: Gauges; processFigures?: boolean }) {
-    const registers = [this.#registry];
-    for (const [field, [name, help]] of Object.entries(counterTable)) {
-      const collect = function (this: Counter) {
-        this.reset();
-        this.inc(counters[field as keyof typeof counterTable]);
-      };
-      new Counter({ name, help, registers, collect });
-    }
-    for (const [field, [name, label, help]] of Object.entries(labelledTable)) {
-      const values = counters[field as keyof typeof labelledTable];
-      const collect = function (this: Counter) {
-        this.reset();
-        for (const [value, count] of values) this.inc({ [label]: value }, count);
-      };
-      new Counter({ name, help, labelNames: [label], registers, collect });
-    }
-    for (const [field, [name, label, help]] of Object.entries(gaugeTable)) {
-      const read = gauges[field as keyof Gauges];
-      if (read === undefined) continue;
-      const collect = function (this: Gauge) {
-        this.reset();
-        const value = read();
-        if (typeof value === 'number') this.set(value);
-        else for (const [key, count] of value) this.set({ [label ?? 'label']: key }, count);
-      };
-      new Gauge({ name, help, labelNames: label === undefined ? [] : [label], registers, collect });
-    }
-    if (processFigures) collectDefaultMetrics({ register: this.#registry });
-  }
-
   /** The content type that goes with `text`. */
-  get contentType(): string {
-    return this.#registry.contentType;
+  readonly contentType = 'text/plain; version=0.0.4; charset=utf-8';
+  readonly #options: MetricsOptions;
+  #registry: Promise<Registry> | undefined;
+
+  constructor(options: MetricsOptions) {
+    this.#options = options;
   }
 
   /** Collects and writes all figures. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  async text(): Promise<string> {
+    this.#registry ??= createRegistry(this.#options);
+    return await (await this.#registry).metrics();
   }
+}
+
+async function createRegistry({ counters, gauges, processFigures = false }: MetricsOptions): Promise<Registry> {
+  const { Counter, collectDefaultMetrics, Gauge, Registry } = await import('prom-client');
+  const registry = new Registry();
+  const registers = [registry];
+  for (const [field, [name, help]] of Object.entries(counterTable)) {
+    const collect = function (this: Counter) {
+      this.reset();
+      this.inc(counters[field as keyof typeof counterTable]);
+    };
+    new Counter({ name, help, registers, collect });
+  }
+  for (const [field, [name, label, help]] of Object.entries(labelledTable)) {
+    const values = counters[field as keyof typeof labelledTable];
+    const collect = function (this: Counter) {
+      this.reset();
+      for (const [value, count] of values) this.inc({ [label]: value }, count);
+    };
+    new Counter({ name, help, labelNames: [label], registers, collect });
+  }
+  for (const [field, [name, label, help]] of Object.entries(gaugeTable)) {
+    const read = gauges[field as keyof Gauges];
+    if (read === undefined) continue;
+    const collect = function (this: Gauge) {
+      this.reset();
+      const value = read();
+      if (typeof value === 'number') this.set(value);
+      else for (const [key, count] of value) this.set({ [label ?? 'label']: key }, count);
+    };
+    new Gauge({ name, help, labelNames: label === undefined ? [] : [label], registers, collect });
+  }
+  if (processFigures) collectDefaultMetrics({ register: registry });
+  return registry;
 }
