@@ -149,6 +149,8 @@ export class HttpServer {
       routerOptions: { ignoreTrailingSlash: true },
       // Fastify's own lines hold the URL with its query.
       logger: false,
+      // No route has a schema; Fastify would load two compilers for them all the same.
+      schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     }) as unknown as FastifyInstance;
     limitConnections(app.server, limits);
     app.removeAllContentTypeParsers();
@@ -170,6 +172,10 @@ export class HttpServer {
     for (const add of routes) add(app);
     return app;
   }
+}
+
+function noSchemas(): never {
+  throw new Error('schemas of routes are not compiled here');
 }
 
 const byStatus = new Map<number, Problem>([
