@@ -1,5 +1,5 @@
 import { Gateway } from '../gateway.ts';
-import { createLogger, IdleMemory, systemClock } from '../platform/index.ts';
+import { createLogger, IdleMemory, liveInZone, systemClock } from '../platform/index.ts';
 import type { Command } from './command.ts';
 
 /** `holdfast gateway`: the service on the box. */
@@ -11,6 +11,7 @@ export const command: Command = {
     'Takes in reports over MQTT and HTTP, keeps them in DATA/spool and brings them to upstream.url.\nEnds in order at SIGTERM or SIGINT; looks at once for renewed certificates at SIGHUP.',
   async run(context) {
     const { config } = context.loadConfig();
+    liveInZone(config.site.timezone);
     const signal = context.stopSignal();
     const logger = createLogger(config.log.level);
     const clock = systemClock();

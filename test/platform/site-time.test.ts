@@ -1,6 +1,6 @@
 import * as assert from 'node:assert/strict';
 import { suite } from 'uvu';
-import { SiteTime } from '../../src/platform/index.ts';
+import { liveInZone, SiteTime } from '../../src/platform/index.ts';
 
 const test = suite('site time');
 
@@ -31,6 +31,21 @@ test('every instant of two years is read back, the second of double ones as the 
       assert.ok(back === at || (back < at && back >= at - 3_600_000), `${zone} ${new Date(at).toISOString()}`);
     }
   }
+});
+
+test('a process that lives in the zone of the site reads the same time as Intl does', () => {
+  const own = process.env.TZ;
+  for (const zone of ['Europe/Berlin', 'Australia/Lord_Howe', 'America/St_Johns', 'Asia/Shanghai', 'UTC', 'PRC']) {
+    liveInZone('Africa/Abidjan');
+    const byIntl = new SiteTime(zone);
+    liveInZone(zone);
+    const byDate = new SiteTime(zone);
+    for (let at = Date.UTC(2005, 0, 1); at < Date.UTC(2038, 0, 1); at += 71_941_000) {
+      assert.equal(byDate.format(at), byIntl.format(at), `${zone} ${new Date(at).toISOString()}`);
+    }
+  }
+  if (own === undefined) delete process.env.TZ;
+  else process.env.TZ = own;
 });
 
 test('what is no time is undefined', () => {
