@@ -10,15 +10,15 @@ const worthBytes = 16 * 1024 * 1024;
 type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void;
 
 /**
- * Gives back what a burst of reports has made the JavaScript engine take from the system. Left to itself it keeps the
- * room for the next burst, for hours; on a small box other programs need it.
+ * Gives back what the start of the program, and later a burst of reports, has made the JavaScript engine take from the
+ * system. Left to itself it keeps the room for the next burst, for hours; on a small box other programs need it.
  */
 export class IdleMemory {
   readonly #clock: Clock;
   #timer: Timer | undefined;
   #cpu = process.cpuUsage();
   #atMs = 0;
-  /** Resident bytes after the last time. */
+  /** Resident bytes after the last time; 0 before the first, which is the first quiet moment after the start. */
   #settledBytes = 0;
   #collect: Collect | undefined;
 
@@ -28,7 +28,7 @@ export class IdleMemory {
 
   start(): void {
     if (this.#timer !== undefined) return;
-    this.#settledBytes = process.memoryUsage.rss();
+    this.#settledBytes = 0;
     this.#atMs = this.#clock.monotonicMs();
     this.#timer = this.#clock.every(checkEveryMs, () => this.#check());
   }
