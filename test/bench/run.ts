@@ -22,6 +22,7 @@ const all = [
   'uplink-drain',
   'uplink-steady',
   'uplink-stored',
+  'idle-memory',
   'memory-start',
   'queries',
   'document-store',
