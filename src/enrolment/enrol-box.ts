@@ -86,7 +86,7 @@ export async function enrolBox(options: EnrolOptions): Promise<Enrolled> {
 
 /** An answer that is lost on its way is given once more; the centre knows the box by its key. */
 async function askUntilAnswered(options: EnrolOptions, request: EnrolmentRequest): Promise<unknown> {
-  // A gateway has this room too, and never asks: an HTTP client is 6 MiB.
+  // A gateway has this room too, and never asks: an HTTP client is 3 to 6 MiB.
   const { askCentre } = await import('./ask-centre.ts');
   for (let left = tries - 1; ; left--) {
     try {
