@@ -1,5 +1,6 @@
 import type { Alarms } from './alarms.ts';
 import type { GatewayConfig } from './config/index.ts';
+import type { FlowEngineState } from './flow-engine/index.ts';
 import type { Health } from './http/index.ts';
 import type { RecentState } from './recent/index.ts';
 import { laneNames, type Spool } from './spool/index.ts';
@@ -16,6 +17,7 @@ export function gatewayHealth(parts: {
   transport: UplinkTransport | undefined;
   forwarder: Forwarder | undefined;
   authorization: object | undefined;
+  flows: FlowEngineState | undefined;
   recent: RecentState | undefined;
   alarms: Alarms;
   config: GatewayConfig;
@@ -69,6 +71,7 @@ export function gatewayHealth(parts: {
       lanes,
     },
     queries: parts.recent,
+    flows: parts.flows,
     alarms: alarms.active.map(({ code, subject, sinceMs, details }) => ({
       code,
       subject,

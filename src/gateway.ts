@@ -14,11 +14,13 @@ import { ControlSocket, controlSocketPath } from './control-socket.ts';
 import { chooseUpstream, finishEnrolment, type Upstream } from './enrolment/index.ts';
 import { describeError } from './errors.ts';
 import { GatewayAuthorization } from './gateway-authorization.ts';
-import { flowSocketPath, GatewayFlows } from './gateway-flows.ts';
+import { GatewayEvents } from './gateway-events.ts';
+import { GatewayFlows } from './gateway-flows.ts';
 import { gatewayHealth } from './gateway-health.ts';
+import { gatewayMetrics } from './gateway-metrics.ts';
 import { defaultHttpLimits, HttpServer } from './http/index.ts';
 import { MachineIntake } from './intake/index.ts';
-import { createCounters, Metrics } from './metrics.ts';
+import { createCounters } from './metrics.ts';
 import {
   Certificates,
   type Clock,
@@ -29,15 +31,7 @@ import {
   SiteTime,
 } from './platform/index.ts';
 import { createChannels, LiveTexts, pushKinds, ReplyWriter, validateReport } from './protocols/machines/index.ts';
-import {
-  administer,
-  type FolderLock,
-  type LogName,
-  laneNames,
-  lockFolder,
-  Spool,
-  type SpoolRequest,
-} from './spool/index.ts';
+import { administer, type FolderLock, lockFolder, Spool, type SpoolRequest } from './spool/index.ts';
 import { spoolOptions } from './spool-options.ts';
 import { textsAlarm } from './texts-alarm.ts';
 import { createTransport, Forwarder, type UplinkTransport } from './uplink/index.ts';
@@ -154,6 +148,13 @@ export class Gateway {
     this.#id = await gatewayId({ configured: config.gateway.id, dataFolder, fileSystem });
 
     const channels = createChannels(config.channels);
+    const events = new GatewayEvents({
+      gatewayId: this.#id,
+      spool: () => this.#spool,
+      alarms: this.#alarms,
+      clock,
+      logger,
+    });
     const spool = new Spool({
       ...spoolOptions(config, spoolFolder),
       fileSystem,
@@ -162,13 +163,13 @@ export class Gateway {
       events: {
         onStored: (log) => this.#forwarder?.onStored(log),
         onEvicted: (log, count) => {
-          this.#report('gap', { log, count, cause: 'evicted' });
+          events.gap({ log, count, cause: 'evicted' });
           this.#flows?.door.onEvicted();
         },
         onQuarantined: (origin) => this.#flows?.door.onQuarantined(origin),
         onDamage: (log, path, count) => {
           this.#alarms.raise('spool-corrupt', { log, path, count }, path);
-          if (count > 0) this.#report('gap', { log, count, cause: 'unreadable' });
+          if (count > 0) events.gap({ log, count, cause: 'unreadable' });
         },
       },
     });
@@ -229,7 +230,15 @@ export class Gateway {
         this.#flows?.note(report);
       },
     });
+    const { mqtt } = config;
+    const access = new Access({ clients: mqtt.clients, anonymous: mqtt.anonymous, clock });
     const flows = new GatewayFlows({
+      config,
+      dataFolder,
+      gatewayId: this.#id,
+      access,
+      certificates: this.#certificates,
+      alarms: this.#alarms,
       intake,
       spool,
       queries,
@@ -241,8 +250,6 @@ export class Gateway {
       logger,
     });
     this.#flows = flows;
-    const { mqtt } = config;
-    const access = new Access({ clients: mqtt.clients, anonymous: mqtt.anonymous, clock });
     // The spool wants to know it when it reckons how long the box was off.
     const clockTrust = this.#clockTrust.start();
     this.#stops.push(() => this.#clockTrust.stop());
@@ -251,15 +258,13 @@ export class Gateway {
     await spool.open();
     this.#stops.push(() => spool.close());
     for (const [reason, count] of Object.entries(spool.status.counters)) counters.reportsRefused.set(reason, count);
-    this.#alarms.listen((kind, alarm) => {
-      this.#report(kind, { ...alarm.details, subject: alarm.subject }, alarm.code, alarm.sinceMs);
-    });
+    events.forwardAlarms();
     if (mqtt.anonymous)
       this.#alarms.raise('mqtt-anonymous', { next: 'set mqtt.anonymous to false and list mqtt.clients' });
 
     await queries.start();
     this.#stops.push(() => queries.stop());
-    const watch = clock.every(watchEveryMs, () => this.#watchLanes());
+    const watch = clock.every(watchEveryMs, () => events.watchLanes());
     this.#stops.push(() => watch.cancel());
 
     const upstream = chooseUpstream(config.upstream, { dataFolder, fileSystem }, this.#certificates);
@@ -315,6 +320,8 @@ export class Gateway {
       await forwarder.start();
       this.#stops.push(() => forwarder.stop());
     }
+    await flows.engine.start();
+    this.#stops.push(() => flows.engine.stop());
     logger.info({ id: this.#id, ...this.ports, upstream: upstream && redactUrl(upstream.url) }, 'the gateway runs');
   }
 
@@ -322,23 +329,16 @@ export class Gateway {
     const { config, clock, logger } = this.#options;
     const { http } = config;
     const counters = this.#counters;
-    const metrics = new Metrics({
-      counters,
-      gauges: {
-        reportsQuarantined: () => this.#spool!.status.quarantined,
-        reportsDeferred: () => this.#spool!.status.logs.deferred.pending,
-        spoolPending: () => this.#perLog((log) => log.pending),
-        spoolBytes: () => this.#perLog((log) => log.bytes),
-        uplinkConnected: () => (this.#transport?.state.connected ? 1 : 0),
-        uplinkUnderWay: () => this.#forwarder?.state.underWay ?? 0,
-        alarmActive: () => new Map(this.#alarms.active.map(({ code }) => [code, 1])),
-        mqttConnected: () => this.#broker?.connectedCount ?? 0,
-        mqttAbsentSessions: () => this.#broker?.absentSessionCount ?? 0,
-        authorizationOpen: () => this.#authorization?.openCount ?? 0,
-        certificateSeconds: () => this.#certificates.secondsLeft,
-      },
-      processFigures: true,
-    });
+    const metrics = gatewayMetrics(counters, () => ({
+      spool: this.#spool!,
+      transport: this.#transport,
+      forwarder: this.#forwarder,
+      broker: this.#broker,
+      authorization: this.#authorization,
+      flows: this.#flows,
+      alarms: this.#alarms,
+      certificates: this.#certificates,
+    }));
     this.#http = new HttpServer({
       listen: {
         host: http.host,
@@ -360,17 +360,12 @@ export class Gateway {
           transport: this.#transport,
           forwarder: this.#forwarder,
           authorization: this.#authorization?.health,
+          flows: this.#flows?.engine.state,
           recent: this.#queries?.state,
           alarms: this.#alarms,
           config,
         }),
-      metrics: {
-        contentType: metrics.contentType,
-        text: () => {
-          this.#collectTotals();
-          return metrics.text();
-        },
-      },
+      metrics,
       metricsToken: http.metricsToken,
       routes: [(app) => this.#queries!.routes(app)],
       limits: { ...defaultHttpLimits, maxBodyBytes: http.maxBodyBytes },
@@ -388,8 +383,9 @@ export class Gateway {
     flows: GatewayFlows,
     channels: readonly string[],
   ): Promise<void> {
-    const { config, dataFolder, clock, logger } = this.#options;
+    const { config, clock, logger } = this.#options;
     const { mqtt } = config;
+    if (mqtt.port === 0 && mqtt.tls === undefined && flows.socketPath === undefined) return;
     this.#broker = new Broker({
       listen: {
         host: mqtt.host,
@@ -398,7 +394,7 @@ export class Gateway {
           port: mqtt.tls.port,
           ...this.#certificates.watchServer('mqtt.tls', mqtt.tls, (renewed) => this.#broker?.setCertificate(renewed)),
         },
-        path: flowSocketPath(dataFolder),
+        path: flows.socketPath,
       },
       access,
       intake,
@@ -432,58 +428,6 @@ export class Gateway {
       clock,
       logger: logger.child({ part: 'uplink' }),
     });
-  }
-
-  /** Says something of the gateway's own, through the spool like any report. */
-  #report(
-    kind: 'gap' | 'alarm' | 'alarm-cleared',
-    details: object,
-    code: string = kind,
-    sinceMs = this.#options.clock.wallMs(),
-  ): void {
-    const spool = this.#spool;
-    if (spool === undefined || !spool.isOpen) return;
-    const payload = Buffer.from(
-      JSON.stringify({
-        gateway: this.#id,
-        seq: spool.nextSequence,
-        kind,
-        code,
-        since: new Date(sinceMs).toISOString(),
-        details,
-      }),
-    );
-    spool.append('alarm', { channel: 'gateway_event', serial: this.#id, payload }).catch((error: unknown) => {
-      this.#options.logger.warn(
-        { kind, code, error: describeError(error) },
-        'an event of the gateway could not be stored',
-      );
-    });
-  }
-
-  #watchLanes(): void {
-    const { logs } = this.#spool!.status;
-    for (const name of laneNames) {
-      const { error } = logs[name];
-      if (error === undefined) this.#alarms.clear('lane-refuses', name);
-      else this.#alarms.raise('lane-refuses', { cause: error.code, text: error.message }, name);
-    }
-  }
-
-  #perLog(pick: (log: { pending: number; bytes: number }) => number): Map<LogName, number> {
-    const { logs } = this.#spool!.status;
-    return new Map(Object.values(logs).map((log) => [log.name, pick(log)]));
-  }
-
-  /** The totals that survive restarts are kept by the spool. */
-  #collectTotals(): void {
-    const { accepted, delivered, evicted, writtenBytes, forgottenEarly } = this.#spool!.status;
-    const counters = this.#counters;
-    counters.reportsAccepted = accepted;
-    counters.reportsDelivered = delivered;
-    counters.reportsEvicted = evicted;
-    counters.spoolWrittenBytes = writtenBytes;
-    counters.reportsForgotten = forgottenEarly;
   }
 }
 

@@ -47,6 +47,11 @@ export const counterTable = {
   authorizationSeconds: ['holdfast_authorization_answer_seconds_sum', 'Seconds until machines were answered, in all.'],
   mqttPauses: ['holdfast_mqtt_pauses_total', 'Times a client was made to wait because it was over its rate.'],
   localRepeated: ['holdfast_local_repeated_total', 'Reports that flows sent again and that were stored already.'],
+  flowMessagesHeld: ['holdfast_flow_messages_held_total', 'Messages of flows that were kept while a flow was replaced.'],
+  flowMessagesDropped: [
+    'holdfast_flow_messages_dropped_total',
+    'Messages of flows that could not be kept while a flow was replaced.',
+  ],
   recentPassedOver: [
     'holdfast_recent_passed_over_total',
     'Reports not kept for queries: too many at once, or too large.',
@@ -84,6 +89,11 @@ export const labelledTable = {
     'code',
     'Requests of flows that failed, and their reports that were lost.',
   ],
+  flowEngineRestarts: [
+    'holdfast_flow_engine_restarts_total',
+    'reason',
+    'Times the flow engine ended unasked and was started again.',
+  ],
   httpAnswers: ['holdfast_http_answers_total', 'status', 'HTTP requests answered.'],
 } as const satisfies Record<string, readonly [name: string, label: string, help: string]>;
 
@@ -99,6 +109,8 @@ export const gaugeTable = {
   mqttConnected: ['holdfast_mqtt_connected', undefined, 'MQTT connections at present.'],
   mqttAbsentSessions: ['holdfast_mqtt_absent_sessions', undefined, 'Sessions kept for clients that are away.'],
   authorizationOpen: ['holdfast_authorization_open', undefined, 'Questions of machines that are not answered yet.'],
+  flowEngineUp: ['holdfast_flow_engine_up', undefined, '1 while the flow engine runs its flows.'],
+  flowEngineBytes: ['holdfast_flow_engine_resident_bytes', undefined, 'Memory of the flow engine.'],
   certificateSeconds: ['holdfast_certificate_seconds', 'file', 'Seconds until a certificate in use ends.'],
 } as const satisfies Record<string, readonly [name: string, label: string | undefined, help: string]>;
 

@@ -11,6 +11,7 @@ export const commands: Readonly<Record<string, () => Promise<{ command: Command 
   user: () => import('./user.ts'),
   lease: () => import('./lease.ts'),
   audit: () => import('./audit.ts'),
+  device: () => import('./device.ts'),
   enrol: () => import('./enrol.ts'),
   authorize: () => import('./authorize.ts'),
 };

@@ -6,6 +6,7 @@ export interface DemoSettings {
   readonly httpPort: number;
   readonly mqttPort: number;
   readonly centralPort: number;
+  readonly editorPort: number;
   readonly gatewayId: string;
   readonly upstreamUrl: string;
   readonly documentFolder: string;
@@ -40,6 +41,11 @@ export function demoConfig(config: GatewayConfig, settings: DemoSettings): Gatew
     upstream: { ...config.upstream, url: upstreamUrl, tls: noTls, acknowledge: 'stored' },
     spool: { ...config.spool, segmentSizeBytes },
     authorization: { ...config.authorization, centreKey, hardwareIdentity },
+    flows: {
+      ...config.flows,
+      initial: config.flows.initial ?? 'demo',
+      editor: { enabled: true, host, port: settings.editorPort, tls: undefined },
+    },
     central: {
       ...config.central,
       broker: undefined,

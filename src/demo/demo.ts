@@ -45,6 +45,8 @@ export interface DemoAddresses {
   readonly http: string;
   readonly mqtt: string;
   readonly central: string;
+  /** Where flows are wired; undefined when flows are switched off. */
+  readonly editor: string | undefined;
   readonly documents: string;
   readonly logs: string;
   /** A user for one's own reports, and the account for queries, at the centre and soon at the gateway too. */
@@ -172,6 +174,7 @@ export class Demo {
       http: at(settings.httpPort),
       mqtt,
       central: at(settings.centralPort),
+      editor: config.flows.enabled ? at(settings.editorPort) : undefined,
       documents,
       logs,
       username,
@@ -247,7 +250,7 @@ export class Demo {
     return { ledger, documents: after, machines, problems };
   }
 
-  async #findPorts(): Promise<{ httpPort: number; mqttPort: number; centralPort: number }> {
+  async #findPorts(): Promise<{ httpPort: number; mqttPort: number; centralPort: number; editorPort: number }> {
     const { config, isConfigured } = this.#options;
     const taken = new Set<number>();
     const find = (port: number, ...key: [string, ...string[]]) =>
@@ -257,6 +260,7 @@ export class Demo {
       // The demo's machines come over MQTT, even where a configuration has switched it off.
       mqttPort: await find(config.mqtt.port || 1883, 'mqtt', 'port'),
       centralPort: await find(config.central.http.port, 'central', 'http', 'port'),
+      editorPort: await find(config.flows.editor.port, 'flows', 'editor', 'port'),
     };
   }
 }

@@ -59,11 +59,12 @@ export function liveLine({ gateway, stored, isCut, machines, byLease }: DemoStat
 
 /** What there is to see and where. */
 export function welcome(addresses: DemoAddresses): string {
-  const { http, mqtt, central, documents, logs, username, password, query } = addresses;
+  const { http, mqtt, central, editor, documents, logs, username, password, query } = addresses;
   return [
     '',
     `  gateway    ${http}/healthz   ${http}/metrics   ${mqtt}`,
     `  centre     ${central}/healthz`,
+    ...(editor === undefined ? [] : [`  flows      ${editor}   (the editor; the user below logs in)`]),
     `  documents  ${documents}`,
     `  logs       ${logs}`,
     `  user       ${username}, password ${password} until the next start: for reports of your own, and for queries such as`,

@@ -82,6 +82,7 @@ test('the configuration stays on this computer, whatever it was', () => {
     httpPort: 1,
     mqttPort: 2,
     centralPort: 3,
+    editorPort: 5,
     gatewayId: 'demo',
     upstreamUrl: 'mqtt://demo:x@127.0.0.1:4',
     documentFolder: '/documents',
@@ -90,6 +91,7 @@ test('the configuration stays on this computer, whatever it was', () => {
     clients: [],
   });
   assert.equal([demo.http.host, demo.mqtt.host, demo.central.http.host], Array(3).fill('127.0.0.1'));
+  assert.equal(demo.flows.editor, { enabled: true, host: '127.0.0.1', port: 5, tls: undefined });
   assert.equal([demo.http.alsoListen, demo.mqtt.anonymous, demo.site.language], [[], false, 'en']);
   assert.is(demo.authorization.centreKey, '/centre.pub');
   assert.not.match(JSON.stringify(demo), /example\.com/);
