@@ -60,6 +60,8 @@ export const errorTable = {
   'lease-seal-invalid': ['operation', 'Leases were not sealed by this box as it is now.'],
   'lease-clock-behind': ['operation', 'The clock is behind the last time that was known for sure.'],
   'lease-clock-set-back': ['operation', 'The clock was set back: no lease is used.'],
+  'flow-restored': ['operation', 'A fresh flow ended too often; the last one that ran well was put back.'],
+  'flow-engine-down': ['operation', 'The flows do not run.'],
 } as const satisfies Record<string, readonly [Severity, string]>;
 
 export type ErrorCode = keyof typeof errorTable;

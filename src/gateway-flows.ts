@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import type { Alarms } from './alarms.ts';
 import type { BoxQueries } from './box-queries.ts';
 import type { Access, Broker, LocalRequests } from './broker/index.ts';
-import { type GatewayConfig, networkMatcher } from './config/index.ts';
+import { flowEngineClient, type GatewayConfig, networkMatcher } from './config/index.ts';
 import { editorAccounts } from './editor-accounts.ts';
-import { FlowEngine } from './flow-engine/index.ts';
+import { FlowEngine, type FlowEngineLimits } from './flow-engine/index.ts';
 import type { AcceptedReport, Intake } from './intake/index.ts';
 import { Feed, isLocalTopic, LocalDoor } from './local/index.ts';
 import type { Counters } from './metrics.ts';
@@ -31,13 +31,11 @@ export interface GatewayFlowsOptions {
   readonly leaseUntil: (serial: string) => string | undefined;
   readonly isUplinkConnected: () => boolean;
   readonly broker: () => Broker | undefined;
+  readonly limits: Partial<FlowEngineLimits>;
   readonly counters: Counters;
   readonly clock: Clock;
   readonly logger: Logger;
 }
-
-/** The user name of the box's own flow engine; an entry of `mqtt.clients` with it would be replaced. */
-const engineClient = 'flow-engine';
 
 /** The Unix socket of the broker, for flows of the box. */
 export const flowSocketPath = (dataFolder: string): string => join(dataFolder, 'secrets', 'flows.sock');
@@ -104,7 +102,7 @@ export class GatewayFlows {
     const { flows, site, http, log, accounts } = config;
     // Nobody else learns it: it is drawn for this run and goes to the engine's process alone.
     const password = randomBytes(24).toString('base64url');
-    const client = { username: engineClient, password };
+    const client = { username: flowEngineClient, password };
     access.grant({ ...client, serials: ['*'], allow: ['report', 'authorize', 'query'] });
     const { tls } = flows.editor;
     const isServed = flows.enabled && flows.editor.enabled && tls !== undefined;

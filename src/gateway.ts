@@ -13,6 +13,8 @@ import { type GatewayConfig, gatewayId, networkMatcher, redactUrl } from './conf
 import { ControlSocket, controlSocketPath } from './control-socket.ts';
 import { chooseUpstream, finishEnrolment, type Upstream } from './enrolment/index.ts';
 import { describeError } from './errors.ts';
+import type { FlowEngineLimits } from './flow-engine/index.ts';
+import { isDevicesRequest } from './flow-engine/index.ts';
 import { GatewayAuthorization } from './gateway-authorization.ts';
 import { GatewayEvents } from './gateway-events.ts';
 import { GatewayFlows } from './gateway-flows.ts';
@@ -45,6 +47,8 @@ export interface GatewayOptions {
   readonly fileSystem?: FileSystem;
   /** Shows the first administrator's password to a person; never a log. */
   readonly announce?: (line: string) => void;
+  /** Limits and pauses of the flow engine other than its own. */
+  readonly flowLimits?: Partial<FlowEngineLimits>;
 }
 
 const watchEveryMs = 2000;
@@ -245,6 +249,7 @@ export class Gateway {
       leaseUntil,
       isUplinkConnected: () => this.#transport?.state.connected ?? false,
       broker: () => this.#broker,
+      limits: this.#options.flowLimits ?? {},
       counters,
       clock,
       logger,
@@ -310,6 +315,7 @@ export class Gateway {
       path: controlSocketPath(dataFolder),
       answer: (request) =>
         queries.administer(request) ??
+        (isDevicesRequest(request) ? flows.engine.devices(request) : undefined) ??
         (isAuthorizationRequest(request) ? administerAuthorization(authorization.state, request) : undefined) ??
         administer(spool, request as SpoolRequest, clock, () => this.#forwarder?.onRequeued()),
     });

@@ -109,7 +109,7 @@ export class Broker implements GuardHooks {
       sessions: this.#sessions,
       localSession: this.#options.limits.localSession,
       peerOf: (connection) => this.#peers.get(connection),
-      refusePublish: (peer, reason) => this.#refusePublish(peer, reason),
+      refusePublish: (peer, reason, topic) => this.#refusePublish(peer, reason, topic),
       acceptTwice: (peer, packet, done) => this.#acceptTwice(peer, packet, done),
     });
     this.#aedes = aedes;
@@ -160,6 +160,11 @@ export class Broker implements GuardHooks {
   /** The same on a topic of flows, where also filters with wildcards are subscribed to. */
   deliverLocal(topic: string, body: Buffer): void {
     this.#sessions.deliverLocal(topic, body);
+  }
+
+  /** A state on a topic of flows that `greeting` tells as well: who is away is not kept the old ones. */
+  deliverState(topic: string, body: Buffer): void {
+    this.#sessions.deliverState(topic, body);
   }
 
   /** True when somebody, present or absent, reads what machines send. */
@@ -282,8 +287,10 @@ export class Broker implements GuardHooks {
     setImmediate(() => peer.guard.close('forbidden'));
   }
 
-  #refusePublish(peer: Peer, reason: 'retained' | 'forbidden-topic'): void {
-    countBy(this.#options.counters.reportsRefused, reason);
+  #refusePublish(peer: Peer, reason: 'retained' | 'forbidden-topic', topic: string): void {
+    const { counters, local } = this.#options;
+    countBy(counters.reportsRefused, reason);
+    if (local?.isMine(topic)) local.refuse({ topic, identity: peer.identity! }, 'a request must not be retained');
     this.#forbidden(peer);
   }
 
@@ -295,7 +302,7 @@ export class Broker implements GuardHooks {
       incoming.stored(packet.messageId);
       guard.settled();
       done();
-      this.#refusePublish(peer, packet.retain ? 'retained' : 'forbidden-topic');
+      this.#refusePublish(peer, packet.retain ? 'retained' : 'forbidden-topic', packet.topic);
       return;
     }
     this.#accept(peer, packet.topic, packet.payload as Buffer).then(

@@ -11,6 +11,8 @@ export interface LocalRequests {
     readonly payload: Buffer;
     readonly identity: Identity;
   }): Promise<'taken' | 'forbidden'>;
+  /** A request that is not taken, for a reason of MQTT: it is acknowledged, and answered if it is its client's to make. */
+  refuse(request: { readonly topic: string; readonly identity: Identity }, text: string): void;
   /** What a client is told on a topic when it begins to read it, and when it comes back; undefined for nothing. */
   greeting(topic: string): Buffer | undefined;
 }

@@ -44,7 +44,7 @@ interface ProtocolOptions {
   /** The peer behind a connection that aedes was given. */
   readonly peerOf: (connection: unknown) => Peer | undefined;
   /** A message that is not taken, but acknowledged. */
-  readonly refusePublish: (peer: Peer, reason: 'retained' | 'forbidden-topic') => void;
+  readonly refusePublish: (peer: Peer, reason: 'retained' | 'forbidden-topic', topic: string) => void;
   /** A QoS 2 message that is new; `done` without an error makes aedes send the PUBREC. */
   readonly acceptTwice: (peer: Peer, packet: IncomingPacket, done: (error?: Error) => void) => void;
 }
@@ -116,7 +116,7 @@ export function createProtocol(options: ProtocolOptions): Aedes {
       const peer = client === null ? undefined : peerOf(client.conn);
       // A report of QoS 0 or 1 does not come here (`onReport`); QoS 2 is stored once it is known to be new.
       if (peer !== undefined && packet.qos !== 2) {
-        refusePublish(peer, packet.retain ? 'retained' : 'forbidden-topic');
+        refusePublish(peer, packet.retain ? 'retained' : 'forbidden-topic', packet.topic);
       }
       done(null);
     },

@@ -213,6 +213,23 @@ export class Sessions {
     for (const [session, qos] of readers) this.#deliverTo(session, topic, payload, qos);
   }
 
+  /**
+   * A state, to whoever is there and subscribed to exactly this topic: of several that wait only the newest is kept, and
+   * none for who is absent, so that states do not push out what is said once.
+   */
+  deliverState(name: string, payload: Buffer): void {
+    const topic = this.#topics.get(name);
+    for (const { session, qos } of topic?.subscribers ?? []) {
+      if (session.outlet === undefined) continue;
+      for (const message of session.waiting) {
+        if (message.topic !== topic) continue;
+        session.waiting.delete(message);
+        session.bytes -= message.payload.length + messageOverheadBytes;
+      }
+      this.#deliverTo(session, topic!, payload, qos);
+    }
+  }
+
   /** Sends to one session what it subscribed to under exactly this name, if it did. */
   deliverOnly(session: Session, name: string, payload: Buffer): void {
     const topic = this.#topics.get(name);

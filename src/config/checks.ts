@@ -1,4 +1,5 @@
 import { builtInChannels } from '../protocols/machines/index.ts';
+import { flowEngineClient, reservedClients } from './client-names.ts';
 import type { Origin } from './evaluate.ts';
 import type { Mistakes } from './mistakes.ts';
 import { isLoopbackHost } from './networks.ts';
@@ -36,6 +37,14 @@ export function checkTogether(config: GatewayConfig, origins: ReadonlyMap<string
   repeated(config.mqtt.clients.map((client) => client.username)).forEach((index) => {
     add(`mqtt.clients.${index}.username`, 'stands for another client already');
   });
+  config.mqtt.clients.forEach(({ username, allow }, index) => {
+    const key = `mqtt.clients.${index}.username`;
+    if (username === flowEngineClient)
+      add(key, `${username} is the name of the box's own flow engine; allowed: another`);
+    if (allow !== undefined && reservedClients.includes(username)) {
+      add(key, `a client with "allow" cannot be named ${username}, which is a topic of flows; allowed: another name`);
+    }
+  });
   repeated(config.channels.map((channel) => channel.name)).forEach((index) => {
     add(`channels.${index}.name`, 'stands for another channel already');
   });
@@ -48,12 +57,13 @@ export function checkTogether(config: GatewayConfig, origins: ReadonlyMap<string
   checkPorts(config, add);
 }
 
-function checkPorts({ http, mqtt }: GatewayConfig, add: (key: string, problem: string) => void): void {
+function checkPorts({ http, mqtt, flows }: GatewayConfig, add: (key: string, problem: string) => void): void {
   const ports: [string, number][] = [['http.port', http.port]];
   for (const extra of http.alsoListen) ports.push(['http.alsoListen', extra]);
   if (http.tls) ports.push(['http.tlsPort', http.tlsPort]);
   if (mqtt.port !== 0) ports.push(['mqtt.port', mqtt.port]);
   if (mqtt.tls) ports.push(['mqtt.tls.port', mqtt.tls.port]);
+  if (flows.enabled && flows.editor.enabled) ports.push(['flows.editor.port', flows.editor.port]);
   for (const index of repeated(ports.map(([, port]) => port))) {
     const [key, port] = ports[index]!;
     const first = ports.find((other) => other[1] === port)![0];

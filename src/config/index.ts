@@ -1,3 +1,4 @@
+export { flowEngineClient, reservedClients } from './client-names.ts';
 /**
  * Configuration: one YAML file, overridden by environment variables, over defaults. One table (`schema.ts` and
  * `schema-*.ts`) says what there is; validation, the TypeScript type, the variables' names and the reference page

@@ -1,5 +1,5 @@
 import { choice, file, flag, host, listOf, port, size, text } from './readers.ts';
-import { field, group, optional, optionalGroup, required } from './table.ts';
+import { field, group, optional, optionalGroup, type Reader, required } from './table.ts';
 
 /** Node-RED's own nodes that a flow has only when `flows.allowNodes` names them. */
 export const withheldNodes = [
@@ -14,16 +14,22 @@ export const withheldNodes = [
   'html',
 ] as const;
 
+/** The name of a ready-made flow, as it is, or the path of a file, absolute. */
+const readyMade: Reader<string> = {
+  allowed: 'the name of a folder in `flows/` such as printer-line, or the path of a JSON file that exists',
+  fromText: (value) => value,
+  read: (raw, context) => (typeof raw === 'string' && /^[A-Za-z0-9_-]+$/.test(raw) ? raw : file().read(raw, context)),
+};
+
 /** Keys of `flows`. */
 export const flowsKeys = {
   enabled: field(flag(), true, {
     description:
       'false: no flow engine. With true it still only runs when there is a flow, a ready-made one is named, or the editor is enabled.',
   }),
-  initial: optional(
-    text({ allowed: 'the name of a folder in `flows/` such as printer-line, or the path of a JSON file' }),
-    { description: 'Ready-made flow that is put in place when the data folder has none yet. Never replaces a flow.' },
-  ),
+  initial: optional(readyMade, {
+    description: 'Ready-made flow that is put in place when the data folder has none yet. Never replaces a flow.',
+  }),
   memoryLimit: field(size('128MiB', '4GiB'), '256MiB', {
     as: 'memoryLimitBytes',
     description: 'Memory (RSS) of the flow engine; over it, the engine alone is ended and started again.',

@@ -16,6 +16,7 @@ export class Feed {
   readonly #uplink: () => UplinkState;
   readonly #hasReaders: () => boolean;
   readonly #deliver: (topic: string, body: Buffer) => void;
+  readonly #deliverState: (topic: string, body: Buffer) => void;
   readonly #clock: Clock;
   #last: UplinkState = { connected: false, pending: 0 };
   #sinceMs = 0;
@@ -26,11 +27,14 @@ export class Feed {
     /** Whether anybody reads what machines send. */
     hasReaders: () => boolean;
     deliver: (topic: string, body: Buffer) => void;
+    /** The same, for a state: an older one need not arrive. */
+    deliverState: (topic: string, body: Buffer) => void;
     clock: Clock;
   }) {
     this.#uplink = options.uplink;
     this.#hasReaders = options.hasReaders;
     this.#deliver = options.deliver;
+    this.#deliverState = options.deliverState;
     this.#clock = options.clock;
   }
 
@@ -40,7 +44,7 @@ export class Feed {
     this.#sinceMs = this.#clock.wallMs();
     this.#look();
     this.#timer = this.#clock.every(lookEveryMs, () => {
-      if (this.#look()) this.#deliver(uplinkTopic, this.#uplinkBody);
+      if (this.#look()) this.#deliverState(uplinkTopic, this.#uplinkBody);
     });
   }
 

@@ -10,13 +10,13 @@
  */
 import type { Account } from '../accounts/index.ts';
 import type { Identity } from '../broker/index.ts';
-import { describeError } from '../errors.ts';
+import { describeError, isHoldfastError } from '../errors.ts';
 import type { Intake, Permission } from '../intake/index.ts';
 import { type Counters, countBy } from '../metrics.ts';
 import type { Logger } from '../platform/index.ts';
 import { authorizationChannel } from '../protocols/machines/index.ts';
 import type { AskWithin } from '../protocols/machines/queries/index.ts';
-import type { Spool } from '../spool/index.ts';
+import type { LogName, Spool } from '../spool/index.ts';
 import { MalformedRequest, readQuery, readReport } from './request-body.ts';
 import { type AnswerKind, idPattern, localTopic, parseFilter, parseRequest, type RequestKind } from './topics.ts';
 import { Waiting } from './waiting.ts';
@@ -46,6 +46,11 @@ type FailureCode = 'malformed' | 'forbidden' | 'quarantined' | 'evicted';
 type Request = { readonly client: string; readonly id: string; readonly payload: Buffer; readonly identity: Identity };
 
 const nothing = Buffer.from('{}');
+/** More than an absent client's bounds would hold, and with it everything else that waits for it. */
+const maxAnswerBytes = 4_194_304;
+const maxTextLength = 300;
+/** Reports that stand aside are found by a walk over all of those. */
+const maxLookedForAside = 1000;
 
 export class LocalDoor {
   readonly #options: LocalDoorOptions;
@@ -56,6 +61,7 @@ export class LocalDoor {
     query: (request) => this.#query(request),
   };
   #sweeping: Promise<void> | undefined;
+  #sweepAgain = false;
 
   constructor(options: LocalDoorOptions) {
     this.#options = options;
@@ -87,10 +93,19 @@ export class LocalDoor {
     try {
       await this.#handlers[kind]({ client, id, payload, identity });
     } catch (error) {
-      if (!(error instanceof MalformedRequest)) throw error;
+      // Sent again it would never fit either.
+      const isTooLarge = isHoldfastError(error) && error.code === 'spool-record-too-large';
+      if (!(error instanceof MalformedRequest || isTooLarge)) throw error;
       this.#fail(client, id, 'malformed', error.message);
     }
     return 'taken';
+  }
+
+  /** Answers a request that the broker does not take, for a reason of its own. */
+  refuse({ topic, identity }: Pick<LocalRequest, 'topic' | 'identity'>, text: string): void {
+    const parsed = parseRequest(topic);
+    if (parsed === undefined || parsed.client !== identity.username || !idPattern.test(parsed.id)) return;
+    if (identity.allow.has(parsed.kind)) this.#fail(parsed.client, parsed.id, 'malformed', text);
   }
 
   /** The centre has a report of that name. */
@@ -107,6 +122,7 @@ export class LocalDoor {
 
   /** Reports of a lane were given up for room: tells the clients whose reports were among them. */
   onEvicted(): void {
+    this.#sweepAgain = true;
     this.#sweeping ??= this.#sweep()
       .catch((error: unknown) => {
         this.#options.logger.warn({ error: describeError(error) }, 'cannot tell flows which reports were given up');
@@ -130,17 +146,19 @@ export class LocalDoor {
       this.#fail(client, id, 'forbidden', `mqtt.clients: ${client}: ${what}`);
       return;
     }
-    if (outcome === 'stored') this.#waiting.add(origin, sequence!);
+    if (outcome === 'stored') this.#waiting.add(origin, channel, sequence!);
     else counters.localRepeated++;
     this.#answer(client, 'stored', id, Buffer.from(JSON.stringify({ sequence })));
     if (outcome === 'repeated' && !this.#waiting.has(origin)) await this.#tellFate(origin);
   }
 
-  async #tellFate(origin: string): Promise<void> {
+  /** Resolves to false when there is nothing to tell yet. */
+  async #tellFate(origin: string): Promise<boolean> {
     const known = await this.#options.spool.fateOf(origin);
     if (known?.fate === 'delivered') this.#answerOrigin(origin, 'delivered', nothing);
     else if (known?.fate === 'quarantined') this.#failOrigin(origin, 'quarantined');
     else if (known?.fate === 'given-up') this.#failOrigin(origin, 'evicted');
+    return known?.fate !== 'waiting';
   }
 
   async #authorize({ client, id, payload, identity }: Request): Promise<void> {
@@ -174,16 +192,28 @@ export class LocalDoor {
     const answer = await this.#options.ask({ path, parameters, account: accountOf(client) });
     if (answer === 'no-such-path') throw new MalformedRequest(`there is no query under ${path.slice(0, 100)}`);
     const { status, body } = answer;
+    if (body.length > maxAnswerBytes) {
+      throw new MalformedRequest(`the answer has ${body.length} bytes, the most is ${maxAnswerBytes}: ask for less`);
+    }
     this.#answer(client, 'answer', id, Buffer.concat([Buffer.from(`{"status":${status},"body":`), body, closing]));
   }
 
   async #sweep(): Promise<void> {
-    for (const [origin, sequence] of this.#waiting.entries()) {
-      // The oldest are given up first.
-      if ((await this.#options.spool.take(sequence)) !== undefined) return;
-      if (!this.#waiting.has(origin)) continue;
-      this.#waiting.remove(origin);
-      await this.#tellFate(origin);
+    while (this.#sweepAgain) {
+      this.#sweepAgain = false;
+      for (const reports of this.#waiting.channels()) await this.#sweepChannel(reports);
+    }
+  }
+
+  async #sweepChannel(reports: ReadonlyMap<string, number>): Promise<void> {
+    let aside = 0;
+    for (const [origin, sequence] of reports) {
+      const place = await this.#options.spool.take(sequence);
+      // The oldest of a lane are given up first; what stands aside says nothing about the lane.
+      if (place !== undefined && !isAside(place.log)) return;
+      if (place !== undefined && ++aside > maxLookedForAside) return;
+      if (place !== undefined || !this.#waiting.has(origin)) continue;
+      if (await this.#tellFate(origin)) this.#waiting.remove(origin);
     }
   }
 
@@ -203,15 +233,17 @@ export class LocalDoor {
 
   #fail(client: string, id: string, code: FailureCode, text: string): void {
     countBy(this.#options.counters.localFailed, code);
-    this.#answer(client, 'failed', id, Buffer.from(JSON.stringify({ code, text })));
+    this.#answer(client, 'failed', id, Buffer.from(JSON.stringify({ code, text: text.slice(0, maxTextLength) })));
   }
 }
 
 const closing = Buffer.from('}');
 
+const isAside = (log: LogName): boolean => log === 'deferred' || log === 'quarantine';
+
 const failures = {
   quarantined: 'the centre does not take this report; it is kept on the box: holdfast spool list quarantine',
-  evicted: 'the lane was full and gives up its oldest reports (whenFull: dropOldest)',
+  evicted: 'given up: the lane was full and gives up its oldest reports (whenFull: dropOldest), or the disk lost it',
 };
 
 /** A flow reads all that is on the box; what may be changed is not for it. */

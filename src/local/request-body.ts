@@ -3,7 +3,7 @@ export class MalformedRequest extends Error {}
 
 /** The body of `report/<id>`: the channel, and the report byte for byte as it stands in the request. */
 export function readReport(payload: Buffer): { readonly channel: string; readonly body: Buffer } {
-  const text = payload.toString('utf8');
+  const text = decode(payload);
   const { channel, body } = readObject(text);
   if (typeof channel !== 'string' || channel === '') throw new MalformedRequest('"channel" has to be a text');
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
@@ -14,7 +14,7 @@ export function readReport(payload: Buffer): { readonly channel: string; readonl
 
 /** The body of `query/<id>`: a path and its parameters, as texts. */
 export function readQuery(payload: Buffer): { readonly path: string; readonly parameters: Map<string, string> } {
-  const { path, query = {} } = readObject(payload.toString('utf8'));
+  const { path, query = {} } = readObject(decode(payload));
   if (typeof path !== 'string') throw new MalformedRequest('"path" has to be a text');
   if (typeof query !== 'object' || query === null || Array.isArray(query)) {
     throw new MalformedRequest('"query" has to be an object of texts and numbers');
@@ -26,6 +26,17 @@ export function readQuery(payload: Buffer): { readonly path: string; readonly pa
     parameters.set(name, String(value));
   }
   return { path, parameters };
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** As for a machine's report: bytes that are not UTF-8 are refused, never replaced; a byte order mark is passed over. */
+function decode(payload: Buffer): string {
+  try {
+    return decoder.decode(payload);
+  } catch {
+    throw new MalformedRequest('the message is not UTF-8');
+  }
 }
 
 function readObject(text: string): Record<string, unknown> {

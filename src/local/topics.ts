@@ -1,8 +1,12 @@
+import { reservedClients } from '../config/index.ts';
+
 /** All topics of flows begin so. */
 const prefix = 'holdfast/local/';
 /** The state of the uplink, for every client. */
 export const uplinkTopic = `${prefix}uplink`;
 const messagePrefix = `${prefix}message/`;
+/** A client of such a name has no say. */
+const reserved = new Set(reservedClients);
 
 /** What a client may ask for. */
 export const requestKinds = ['report', 'authorize', 'query'] as const;
@@ -26,7 +30,7 @@ export const messageTopic = (channel: string, serial: string): string => `${mess
 /** A request's topic, taken apart; undefined for any other topic. */
 export function parseRequest(topic: string): { client: string; kind: RequestKind; id: string } | undefined {
   const [client, kind, id, ...more] = topic.slice(prefix.length).split('/');
-  if (client === undefined || id === undefined || more.length > 0) return undefined;
+  if (client === undefined || id === undefined || more.length > 0 || reserved.has(client)) return undefined;
   const known = requestKinds.find((each) => each === kind);
   return known && { client, kind: known, id };
 }
@@ -47,7 +51,7 @@ export function parseFilter(
     if (parts.length !== 3 || !isPlainOr(second!, '+') || !isPlainOr(third!, '+')) return undefined;
     return { kind: 'messages', serial: third === '+' ? undefined : third };
   }
-  if (first === undefined || !idPattern.test(first)) return undefined;
+  if (first === undefined || !idPattern.test(first) || reserved.has(first)) return undefined;
   const isAll = parts.length === 2 && second === '#';
   const isSome = parts.length === 3 && isPlainOr(second!, '+') && isPlainOr(third!, '+');
   return isAll || isSome ? { kind: 'answers', client: first } : undefined;

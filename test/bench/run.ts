@@ -24,6 +24,7 @@ const all = [
   'uplink-stored',
   'idle-memory',
   'memory-start',
+  'flow-engine',
   'queries',
   'document-store',
 ];

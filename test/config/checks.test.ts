@@ -33,6 +33,12 @@ const refused: [yaml: string, line: string][] = [
     'mqtt:\n  clients:\n    - { username: a, password: x }\n    - { username: a, password: y }',
     '4: mqtt.clients.1.username: stands for another client',
   ],
+  ['mqtt:\n  clients: [{ username: flow-engine, password: x }]', '2: mqtt.clients.0.username: flow-engine is the name'],
+  [
+    'mqtt:\n  clients: [{ username: uplink, password: x, allow: [query] }]',
+    '2: mqtt.clients.0.username: a client with',
+  ],
+  ['flows: { editor: { enabled: true, port: 8080 } }', '1: flows.editor.port: 8080 is used by http.port'],
   [
     'channels:\n  - { name: a, database: d, collection: c }\n  - { name: a, database: d, collection: e }',
     '3: channels.1.name: stands for another channel',

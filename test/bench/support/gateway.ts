@@ -95,10 +95,19 @@ export class GatewayProcess {
     this.#folder.remove();
   }
 
+  get isRunning(): boolean {
+    return this.#program?.isRunning ?? false;
+  }
+
   async counts(): Promise<SpoolCounts> {
+    return ((await this.health()) as { spool: SpoolCounts }).spool;
+  }
+
+  /** What /healthz answers. */
+  async health(): Promise<unknown> {
     const answer = await this.#ask();
     if (answer === undefined) throw new Error(`the gateway does not answer:\n${this.#program?.output}`);
-    return (JSON.parse(answer.body) as { spool: SpoolCounts }).spool;
+    return JSON.parse(answer.body);
   }
 
   residentBytes(): number {

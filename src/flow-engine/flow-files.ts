@@ -1,0 +1,138 @@
+/**
+ * The flow on disk: the one that runs, the one that is known to be good, and those that were taken back.
+ *
+ * Invariants: `known-good/` is replaced as a whole; at each instant either it or `known-good.old/` is whole. A flow that
+ * is taken back is kept beside (five at most) before anything replaces it.
+ * Failure behaviour: rejects with Node's error; what is on disk then is still one of the two flows.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, rename, rm, unlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { readIfThere, syncFolder, writeDurably } from './durable-file.ts';
+
+const flowsName = 'flows.json';
+const credentialsName = 'flows_cred.json';
+const markName = 'flow-restored.json';
+const maxRejected = 5;
+
+/** A flow with its credentials, as the files hold them. */
+export interface FlowContent {
+  readonly flows: string;
+  readonly credentials: string | undefined;
+  /** Tells one from another. */
+  readonly revision: string;
+}
+
+export class FlowFiles {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Makes the folder. */
+  async open(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+  }
+
+  /** The flow that runs or is to run; undefined when there is none. */
+  current(): Promise<FlowContent | undefined> {
+    return read(this.#folder);
+  }
+
+  /** The flow that has run well; undefined when none has yet. */
+  async knownGood(): Promise<FlowContent | undefined> {
+    return (await read(this.#path('known-good'))) ?? (await read(this.#path('known-good.old')));
+  }
+
+  /** Puts a ready-made flow in place. */
+  async install(source: string): Promise<void> {
+    const flows = await readIfThere(source);
+    if (flows === undefined) throw Object.assign(new Error(`${source} does not exist`), { code: 'ENOENT' });
+    const credentials = await readIfThere(join(source, '..', credentialsName));
+    await this.#write(this.#folder, { flows, credentials });
+  }
+
+  /** Keeps a flow as the one that is known to be good. */
+  async keep(content: FlowContent): Promise<void> {
+    const [fresh, kept, old] = [this.#path('known-good.new'), this.#path('known-good'), this.#path('known-good.old')];
+    await rm(fresh, { recursive: true, force: true });
+    await mkdir(fresh, { mode: 0o700 });
+    await this.#write(fresh, content);
+    // A kept one that was left half way would stand in the way of the rename.
+    if ((await read(kept)) !== undefined) {
+      await rm(old, { recursive: true, force: true });
+      await rename(kept, old);
+    } else await rm(kept, { recursive: true, force: true });
+    await rename(fresh, kept);
+    await syncFolder(this.#folder);
+    await rm(old, { recursive: true, force: true });
+  }
+
+  /** Keeps the flow that runs aside as a rejected one; its file's name. */
+  async reject(atMs: number): Promise<string | undefined> {
+    const current = await readIfThere(this.#path(flowsName));
+    if (current === undefined) return undefined;
+    const name = `flows-rejected-${new Date(atMs).toISOString().replace(/[:.]/g, '-')}.json`;
+    await writeDurably(this.#path(name), current);
+    const rejected = (await readdir(this.#folder)).filter((file) => /^flows-rejected-.*\.json$/.test(file)).sort();
+    for (const file of rejected.slice(0, -maxRejected)) await unlink(this.#path(file));
+    return name;
+  }
+
+  /** Puts a flow back. */
+  async restore(content: FlowContent): Promise<void> {
+    await this.#write(this.#folder, content);
+  }
+
+  /** Remembers over a restart that a flow was taken back; undefined forgets it. */
+  async mark(rejected: string | undefined): Promise<void> {
+    if (rejected === undefined) await rm(this.#path(markName), { force: true });
+    else await writeDurably(this.#path(markName), `${JSON.stringify({ rejected })}\n`);
+  }
+
+  /** The file of the flow that was taken back last, as long as no other has run well since. */
+  async marked(): Promise<string | undefined> {
+    try {
+      const mark = JSON.parse((await readIfThere(this.#path(markName))) ?? '{}') as { rejected?: unknown };
+      return typeof mark.rejected === 'string' ? basename(mark.rejected) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #write(folder: string, { flows, credentials }: Pick<FlowContent, 'flows' | 'credentials'>): Promise<void> {
+    const path = join(folder, credentialsName);
+    if (credentials === undefined) await rm(path, { force: true });
+    else await writeDurably(path, credentials);
+    await writeDurably(join(folder, flowsName), flows);
+  }
+
+  #path(name: string): string {
+    return join(this.#folder, name);
+  }
+}
+
+/** True when Node-RED can read it: a list of nodes. */
+export function isReadable({ flows, credentials }: FlowContent): boolean {
+  try {
+    const nodes: unknown = JSON.parse(flows);
+    if (credentials !== undefined) JSON.parse(credentials);
+    return Array.isArray(nodes) && nodes.every((node) => typeof node?.type === 'string');
+  } catch {
+    return false;
+  }
+}
+
+async function read(folder: string): Promise<FlowContent | undefined> {
+  const flows = await readIfThere(join(folder, flowsName));
+  if (flows === undefined) return undefined;
+  const credentials = await readIfThere(join(folder, credentialsName));
+  const revision = createHash('sha256')
+    .update(flows)
+    .update('\0')
+    .update(credentials ?? '')
+    .digest('hex')
+    .slice(0, 16);
+  return { flows, credentials, revision };
+}
