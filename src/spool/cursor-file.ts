@@ -28,6 +28,8 @@ export interface Outcomes {
   corrupt: number;
 }
 
+export type Outcome = keyof Outcomes;
+
 /** The state of a log's consumer. Outcomes add up to the cursor and the ranges beyond it. */
 export interface CursorState {
   readonly cursor: number;

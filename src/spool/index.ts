@@ -1,9 +1,11 @@
 export { administer, type SpoolRequest } from './administration.ts';
+export type { Outcome } from './cursor-file.ts';
 export { type FolderLock, lockFolder } from './lock.ts';
-export type { LogStatus, LogVerification, Outcome } from './log.ts';
 export type { LogReader } from './log-reader.ts';
 export type { DecodedRecord, RecordPosition } from './record.ts';
-export { Spool, type SpoolEvents, type SpoolOptions, type SpoolStatus } from './spool.ts';
+export { Spool } from './spool.ts';
+export type { SpoolEvents, SpoolOptions } from './spool-options.ts';
+export type { LogStatus, SpoolStatus } from './status.ts';
 export {
   asideNames,
   type Compression,
@@ -15,3 +17,4 @@ export {
   type ReportIdentity,
   type WhenFull,
 } from './types.ts';
+export type { LogVerification } from './verification.ts';

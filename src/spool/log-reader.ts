@@ -59,6 +59,17 @@ export class LogReader {
     return records;
   }
 
+  /** Shows every further record to `visit`, up to where the reader has caught up with the writer, and closes. */
+  async walk(visit: (record: DecodedRecord) => void): Promise<void> {
+    try {
+      for (let records = await this.read(1024); records.length > 0; records = await this.read(1024)) {
+        for (const record of records) visit(record);
+      }
+    } finally {
+      this.close();
+    }
+  }
+
   async #readInto(records: DecodedRecord[], limit: number): Promise<void> {
     while (records.length < limit) {
       const current = this.#current ?? this.#enter();

@@ -7,29 +7,18 @@
  *   Everything not yet acknowledged fails, and the next record begins a new segment.
  */
 import { describeError, HoldfastError, isHoldfastError } from '../errors.ts';
-import type { Clock, FileSystem, OpenFile } from '../platform/index.ts';
+import type { Clock, FileSystem } from '../platform/index.ts';
+import { ActiveSegment, type SegmentFile } from './active-segment.ts';
 import { Group } from './group.ts';
 import { GroupCompression } from './group-compression.ts';
 import { type RecordContent, recordBytesAtMost } from './record.ts';
-import { encodeSegmentHeader, pageBytes, type Segment, type SegmentHeader } from './segment.ts';
+import { pageBytes, type Segment } from './segment.ts';
 import type { Compression } from './types.ts';
 
-/** Below this size of a group the file is filled with zeros ahead of it, so that the next groups need no new blocks. */
-const smallGroupBytes = 32 * 1024;
-const zeros = Buffer.alloc(256 * 1024);
 /** A group of this size goes to the device at once, and what still comes in the same turn is the next one. */
 const earlyBytes = 96 * 1024;
 const reasonBytesAtMost = 264;
 const maxGroupBytes = 4 * 1024 * 1024;
-
-/** A file for the writer's next segment. */
-export interface SegmentFile {
-  readonly path: string;
-  readonly file: OpenFile;
-  readonly bytes: number;
-  /** True when its name is not known to be on the device. */
-  readonly isNew: boolean;
-}
 
 /** What the writer needs of its log. */
 export interface LogWriterHost {
@@ -57,16 +46,6 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-interface Active {
-  readonly segment: Segment;
-  readonly file: OpenFile;
-  /** The header, until it has been written with the first group. */
-  header: Buffer | undefined;
-  isNew: boolean;
-  /** The last page as far as it is used. */
-  readonly tail: Buffer;
-}
-
 /** Writes one log. */
 export class LogWriter {
   readonly #host: LogWriterHost;
@@ -76,7 +55,7 @@ export class LogWriter {
   readonly #segmentBytes: number;
   readonly #syncEveryMs: number;
   readonly #compression: GroupCompression;
-  #active: Active | undefined;
+  #active: ActiveSegment | undefined;
   #filling = new Group();
   #writing = new Group();
   /** Contents of the filling group, for `onRefused`. */
@@ -273,7 +252,7 @@ export class LogWriter {
     if (this.#active === undefined || this.#startOf(group) + group.bytes > this.#segmentBytes)
       await this.#roll(contents);
     const active = this.#active!;
-    const { segment, file } = active;
+    const { segment } = active;
     const epoch = segment.header.epoch;
     group.settle({ epoch, ordinal: this.#nextOrdinal, durable: this.#end });
     this.#compression.consider(group);
@@ -282,26 +261,13 @@ export class LogWriter {
     const pages = group.pages(start, active.tail);
     this.#expected = { start: end, epoch, ordinal: this.#nextOrdinal + group.count, durable: end };
 
-    let written = pages.length;
-    if (active.header !== undefined) {
-      file.write(active.header, 0);
-      written += active.header.length;
-    }
-    const pageStart = start - (start % pageBytes);
-    file.write(pages, pageStart);
-    if (pageStart + pages.length > segment.bytes) {
-      segment.bytes = pageStart + pages.length;
-      if (group.bytes < smallGroupBytes) written += this.#fillAhead(active);
-    }
+    const written = active.write(pages, start - (start % pageBytes), group.bytes);
     const begunMs = this.#clock.monotonicMs();
-    await file.sync();
-    if (active.isNew) await this.#fileSystem.syncFolder(this.#folder);
+    await active.sync();
     this.#compression.onSynced(this.#clock.monotonicMs() - begunMs);
 
-    const isFirst = active.header !== undefined;
-    active.header = undefined;
-    active.isNew = false;
-    pages.copy(active.tail, 0, pages.length - pageBytes);
+    const isFirst = !active.isBegun;
+    active.onSynced(pages);
     this.#end = end;
     this.#nextOrdinal += group.count;
     this.#movedIn += group.movedIn;
@@ -323,49 +289,26 @@ export class LogWriter {
     return Math.ceil(group.bytes / pageBytes) < here ? this.#end - used + pageBytes : this.#end;
   }
 
-  #fillAhead(active: Active): number {
-    const room = Math.min(zeros.length, this.#segmentBytes - active.segment.bytes);
-    if (room <= 0) return 0;
-    try {
-      active.file.write(room === zeros.length ? zeros : zeros.subarray(0, room), active.segment.bytes);
-      active.segment.bytes += room;
-      return room;
-    } catch {
-      // It only makes later writes cheaper; when there is no room for it, the records themselves may still fit.
-      return 0;
-    }
-  }
-
   async #roll(contents: readonly RecordContent[]): Promise<void> {
     this.#leaveSegment();
-    const { path, file, bytes, isNew } = await this.#host.provideSegment();
+    const file = await this.#host.provideSegment();
     this.#epoch++;
-    const header: SegmentHeader = {
-      epoch: this.#epoch,
-      previousEpoch: this.#previous.epoch,
-      previousEnd: this.#previous.end,
-      firstOrdinal: this.#nextOrdinal,
-      movedInBefore: this.#movedIn,
-      firstSequence: contents.find((content) => !content.movedIn)?.sequence ?? this.#host.nextSequence(),
-      createdMs: Math.max(0, Math.floor(this.#clock.wallMs())),
-    };
     this.#end = pageBytes;
-    this.#active = {
+    this.#active = new ActiveSegment({
+      fileSystem: this.#fileSystem,
+      folder: this.#folder,
+      segmentBytes: this.#segmentBytes,
       file,
-      isNew,
-      header: encodeSegmentHeader(header),
-      tail: Buffer.alloc(pageBytes),
-      segment: {
-        path,
-        header,
-        bytes: Math.max(bytes - (bytes % pageBytes), pageBytes),
-        end: pageBytes,
-        endOrdinal: this.#nextOrdinal,
-        movedIn: 0,
-        movedInEnd: 0,
-        live: true,
+      header: {
+        epoch: this.#epoch,
+        previousEpoch: this.#previous.epoch,
+        previousEnd: this.#previous.end,
+        firstOrdinal: this.#nextOrdinal,
+        movedInBefore: this.#movedIn,
+        firstSequence: contents.find((content) => !content.movedIn)?.sequence ?? this.#host.nextSequence(),
+        createdMs: Math.max(0, Math.floor(this.#clock.wallMs())),
       },
-    };
+    });
   }
 
   #fail(group: Group, contents: RecordContent[], cause: unknown): void {
@@ -378,8 +321,8 @@ export class LogWriter {
         );
     this.#lastError = error;
     this.#failedAtMs = this.#clock.monotonicMs();
-    const failed = this.#active?.header !== undefined ? this.#active.segment.path : undefined;
-    this.#void(group);
+    const failed = this.#active?.isBegun === false ? this.#active.segment.path : undefined;
+    if (group.count > 0) this.#active?.void(this.#startOf(group));
     this.#leaveSegment();
     if (failed !== undefined) this.#host.onSegmentFailed(failed);
     const waiting = this.#waiting;
@@ -393,24 +336,10 @@ export class LogWriter {
     this.#expected = { start: pageBytes, epoch: this.#epoch + 1, ordinal: this.#nextOrdinal, durable: pageBytes };
   }
 
-  /** Makes the refused group unreadable if that is possible, so that it is not found after a restart. */
-  #void(group: Group): void {
-    if (this.#active === undefined || group.count === 0) return;
-    try {
-      this.#active.file.write(zeros.subarray(0, 64), this.#startOf(group));
-    } catch {
-      // Then it may be found; nobody was told that it is stored, and nobody that it is not there.
-    }
-  }
-
   #leaveSegment(): void {
     const active = this.#active;
     this.#active = undefined;
-    try {
-      active?.file.close();
-    } catch {
-      // Its records are on the device or were refused; there is nothing more to lose.
-    }
+    active?.close();
   }
 }
 

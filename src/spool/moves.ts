@@ -66,17 +66,10 @@ export class Moves {
   }
 
   async #giveUp(log: Log, keepers: ReadonlyMap<number, Log>): Promise<void> {
-    const reader = log.createReader();
-    try {
-      for (let records = await reader.read(1024); records.length > 0; records = await reader.read(1024)) {
-        for (const { sequence, ordinal } of records) {
-          const keeper = keepers.get(sequence);
-          if (keeper !== undefined && keeper !== log) log.acknowledge(ordinal, 'moved');
-        }
-      }
-    } finally {
-      reader.close();
-    }
+    await log.createReader().walk(({ sequence, ordinal }) => {
+      const keeper = keepers.get(sequence);
+      if (keeper !== undefined && keeper !== log) log.acknowledge(ordinal, 'moved');
+    });
     this.#sources.add(log);
   }
 

@@ -267,3 +267,20 @@ export function using<T>(fileSystem: FileSystem, path: string, action: (file: Op
     file.close();
   }
 }
+
+/**
+ * Brings the newest records to the device. After a kill they may stand in the page cache only, and after a failed sync
+ * even a further sync would not bring them to the device: so they are written again, over themselves. Once they are
+ * delivered they must not be forgotten by a power cut, or their sequences would be given out again.
+ */
+export async function writeAgain(fileSystem: FileSystem, { path, from, to }: Unsynced): Promise<void> {
+  const file = fileSystem.open(path, 'write');
+  try {
+    const bytes = Buffer.alloc(to - from);
+    const count = file.read(bytes, from);
+    if (count > 0) file.write(bytes.subarray(0, count), from);
+    await file.sync();
+  } finally {
+    file.close();
+  }
+}

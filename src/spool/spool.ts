@@ -10,88 +10,32 @@
  * there; everything else that fails is logged, counted and tried again.
  */
 import { randomBytes } from 'node:crypto';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { describeError, HoldfastError } from '../errors.ts';
-import type { Clock, FileSystem, Logger, Timer } from '../platform/index.ts';
+import type { Logger, Timer } from '../platform/index.ts';
 import { Ballast } from './ballast.ts';
-import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { readCheckpoint } from './checkpoint.ts';
+import { Checkpoints } from './checkpoints.ts';
+import type { Outcome } from './cursor-file.ts';
 import { DamageKeeper } from './damage.ts';
-import { Log, type LogStatus, type LogVerification, type Outcome } from './log.ts';
+import { IndexedReports } from './indexed-reports.ts';
+import { Log } from './log.ts';
 import type { LogReader } from './log-reader.ts';
 import { Moves } from './moves.ts';
 import { Origins } from './origins.ts';
 import { PendingIndex } from './pending-index.ts';
 import type { DecodedRecord, RecordContent, RecordPosition } from './record.ts';
 import { RepeatWindow } from './repeat-window.ts';
+import type { SpoolOptions } from './spool-options.ts';
+import { type LogStatus, type SpoolStatus, sumUp } from './status.ts';
+import { syncFolders } from './sync-folders.ts';
 import { Tails } from './tails.ts';
-import {
-  asideNames,
-  type Compression,
-  type LaneName,
-  type LogName,
-  type LogOptions,
-  laneNames,
-  type NewReport,
-  type ReportFate,
-} from './types.ts';
+import { asideNames, type LaneName, type LogName, laneNames, type NewReport, type ReportFate } from './types.ts';
+import type { LogVerification } from './verification.ts';
+import { WindowTime } from './window-time.ts';
 
-/** Checkpoints are made after so many new segments, or when a segment is to be used again. */
-const segmentsPerCheckpoint = 2;
 const saveEveryMs = 500;
 const defaultOriginWindow = { durationMs: 86_400_000, capacity: 262_144 };
-
-export interface SpoolOptions {
-  readonly folder: string;
-  readonly fileSystem: FileSystem;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Size of a segment file in bytes: 64 KiB to 256 MiB, a multiple of 4096. */
-  readonly segmentBytes: number;
-  /** No new segment is begun when less than this would stay free on the file system (0). */
-  readonly freeReserveBytes?: number;
-  readonly logs: Readonly<Record<LogName, LogOptions>>;
-  /** Off when left out. */
-  readonly compression?: Compression;
-  /** How long the same report sent again is recognised, and how many are remembered. */
-  readonly repeatWindow: { readonly durationMs: number; readonly capacity: number };
-  /** The same of reports with an `origin` (24 h, 262,144). */
-  readonly originWindow?: { readonly durationMs: number; readonly capacity: number };
-  /** The channel whose waiting reports are indexed by machine, and its lane. */
-  readonly indexed: { readonly channel: string; readonly lane: LaneName };
-  /** How many machines and channels are remembered for `previous` (20,000). */
-  readonly machines?: number;
-  readonly events?: SpoolEvents;
-}
-
-/** What happens to reports without being asked for. */
-export interface SpoolEvents {
-  /** A group of records of this log has reached the device. */
-  onStored?(log: LogName): void;
-  /** The oldest `count` reports of a log were given up for room. */
-  onEvicted?(log: LogName, count: number): void;
-  /** A part of a log could not be read: `count` reports are lost with it; what could be read of it is in `damaged`. */
-  onDamage?(log: LogName, path: string, count: number): void;
-  /** A report with an `origin` was put into the quarantine. */
-  onQuarantined?(origin: string): void;
-}
-
-/** Counts over all logs, and each log by itself. */
-export interface SpoolStatus {
-  readonly accepted: number;
-  readonly delivered: number;
-  readonly pending: number;
-  readonly quarantined: number;
-  readonly evicted: number;
-  /** Bytes of all files. */
-  readonly bytes: number;
-  /** Bytes written for reports since the start. */
-  readonly writtenBytes: number;
-  readonly forgottenEarly: number;
-  readonly nextSequence: number;
-  readonly logs: Readonly<Record<LogName, LogStatus>>;
-  /** Totals of what was not accepted, by reason. */
-  readonly counters: Readonly<Record<string, number>>;
-}
 
 export class Spool {
   readonly #options: SpoolOptions;
@@ -101,26 +45,25 @@ export class Spool {
   readonly #damage: DamageKeeper;
   readonly #ballast: Ballast;
   readonly #index = new PendingIndex(10_000);
+  readonly #indexed: IndexedReports;
   readonly #boot = randomBytes(8).toString('hex');
   readonly #tails: Tails;
+  readonly #time: WindowTime;
+  readonly #checkpoints: Checkpoints;
   readonly #counters: Record<string, number> = {};
   readonly repeats: RepeatWindow;
   /** What became of reports that have an `origin`. */
   readonly origins: Origins;
   #nextSequence = 1;
   #writtenBytes = 0;
-  #windowBaseMs = 0;
-  #covered: Partial<Record<LogName, number>> = {};
-  #newSegments = 0;
-  #checkpointing: Promise<void> | undefined;
   #timer: Timer | undefined;
-  #indexing: Promise<void> | undefined;
   #state: 'new' | 'open' | 'closed' = 'new';
 
   constructor(options: SpoolOptions) {
     this.#options = options;
     this.#tails = new Tails(options.machines ?? 20_000);
     this.#logger = options.logger.child({ part: 'spool' });
+    this.#time = new WindowTime(options.clock);
     this.#ballast = new Ballast(options.fileSystem, options.folder);
     this.#damage = new DamageKeeper(options.fileSystem, join(options.folder, 'damaged'));
     this.repeats = new RepeatWindow({
@@ -129,15 +72,33 @@ export class Spool {
       name: 'repeats',
       capacity: options.repeatWindow.capacity,
       windowMs: options.repeatWindow.durationMs,
-      nowMs: () => this.#windowMs(),
+      nowMs: () => this.#time.nowMs(),
     });
     this.origins = new Origins({
       fileSystem: options.fileSystem,
       folder: options.folder,
       ...(options.originWindow ?? defaultOriginWindow),
-      nowMs: () => this.#windowMs(),
+      nowMs: () => this.#time.nowMs(),
     });
     for (const name of [...laneNames, ...asideNames]) this.#logs.set(name, this.#createLog(name));
+    this.#indexed = new IndexedReports({
+      index: this.#index,
+      log: this.#log(options.indexed.lane),
+      channel: options.indexed.channel,
+      logger: this.#logger,
+    });
+    this.#checkpoints = new Checkpoints({
+      fileSystem: options.fileSystem,
+      folder: options.folder,
+      clock: options.clock,
+      logger: this.#logger,
+      ballast: this.#ballast,
+      logs: this.#logs,
+      repeats: this.repeats,
+      origins: this.origins,
+      state: () => ({ windowMs: this.#time.nowMs(), last: this.#tails.stored(), counters: this.#counters }),
+      nextSequence: () => this.#nextSequence,
+    });
   }
 
   /** 16 hex digits, drawn anew for each start: part of every message id. */
@@ -165,7 +126,7 @@ export class Spool {
     fileSystem.makeFolder(folder);
     const checkpoint = readCheckpoint(fileSystem, folder);
     const from = checkpoint?.nextSequence ?? 0;
-    this.#restoreTime(checkpoint, Math.max(this.repeats.open(from), this.origins.open(from)));
+    this.#time.restore(checkpoint, Math.max(this.repeats.open(from), this.origins.open(from)));
     for (const [key, sequence] of checkpoint?.last ?? []) {
       const slash = key.indexOf('/');
       this.#tails.restore(key.slice(0, slash), key.slice(slash + 1), sequence);
@@ -176,15 +137,15 @@ export class Spool {
       const known = checkpoint?.epochs[name] ?? 0;
       const next = await log.open(known, (record) => this.#recover(name, record, wallMs));
       this.#nextSequence = Math.max(this.#nextSequence, next);
-      if (known > 0) this.#covered[name] = known;
+      this.#checkpoints.restore(name, known);
     }
     this.repeats.endRecovery();
     this.origins.endRecovery();
-    await this.#syncFolders();
+    await syncFolders(fileSystem, folder, this.#logger);
     await this.#moves.reconcile();
     this.#state = 'open';
     this.#timer = clock.every(saveEveryMs, () => this.#save());
-    this.#indexing = this.#buildIndex();
+    this.#indexed.build();
   }
 
   /**
@@ -277,31 +238,8 @@ export class Spool {
   }
 
   /** The waiting reports of a machine on the indexed channel, in order, wherever in the backlog they stand. */
-  async pendingOf(serial: string): Promise<DecodedRecord[]> {
-    await this.#indexing;
-    const { lane, channel } = this.#options.indexed;
-    const log = this.#log(lane);
-    const found: DecodedRecord[] = [];
-    if (this.#index.isComplete(log.cursor)) {
-      for (const ordinal of this.#index.of(serial)) {
-        if (log.isDone(ordinal)) {
-          this.#index.remove(ordinal);
-          continue;
-        }
-        const reader = log.createReader(ordinal);
-        try {
-          const [record] = await reader.read(1);
-          if (record?.ordinal === ordinal) found.push(record);
-        } finally {
-          reader.close();
-        }
-      }
-      return found;
-    }
-    await this.#walk(lane, (record) => {
-      if (record.channel === channel && record.serial === serial) found.push(record);
-    });
-    return found;
+  pendingOf(serial: string): Promise<DecodedRecord[]> {
+    return this.#indexed.of(serial);
   }
 
   /** Marks a record as done; false when it was already (evicted, or moved). Never ahead of the truth. */
@@ -346,20 +284,11 @@ export class Spool {
       LogName,
       LogStatus
     >;
-    const lanes = [...laneNames, 'deferred', 'quarantine'] as const;
-    const sum = (pick: (log: LogStatus) => number, names: readonly LogName[] = lanes) =>
-      names.reduce((total, name) => total + pick(logs[name]), 0);
     return {
-      accepted: sum((log) => log.appended - log.movedIn),
-      delivered: sum((log) => log.delivered),
-      pending: sum((log) => log.pending, [...laneNames, 'deferred']),
-      quarantined: logs.quarantine.pending + sum((log) => log.corrupt),
-      evicted: sum((log) => log.evicted),
-      bytes: sum((log) => log.bytes, [...lanes, 'refused']),
+      ...sumUp(logs),
       writtenBytes: this.#writtenBytes,
       forgottenEarly: this.repeats.forgottenEarly + this.origins.forgottenEarly,
       nextSequence: this.#nextSequence,
-      logs,
       counters: { ...this.#counters },
     };
   }
@@ -369,14 +298,9 @@ export class Spool {
     if (this.#state !== 'open') return;
     this.#state = 'closed';
     this.#timer?.cancel();
-    await this.#indexing;
+    await this.#indexed.settle();
     await Promise.all([...this.#logs.values()].map((log) => log.close()));
-    try {
-      await this.#checkpointing?.catch(() => undefined);
-      await this.#checkpoint();
-    } catch (error) {
-      this.#logger.warn({ error: describeError(error) }, 'cannot save the checkpoint; the next start reads more');
-    }
+    await this.#checkpoints.finish();
     this.repeats.close();
     this.origins.close();
   }
@@ -403,7 +327,7 @@ export class Spool {
       compression: this.#options.compression ?? 'off',
       host: {
         nextSequence: () => this.#nextSequence,
-        beforeReuse: (log, epoch) => this.#cover(log, epoch),
+        beforeReuse: (log, epoch) => this.#checkpoints.cover(log, epoch),
         settleMoves: () => this.#moves.settle(),
         onWritten: (log, bytes) => {
           this.#writtenBytes += bytes;
@@ -420,10 +344,7 @@ export class Spool {
           this.#logger.error({ log, path, ...damage, count, kept }, 'a part of the spool cannot be read');
           events?.onDamage?.(log, path, count);
         },
-        onSegmentStarted: () => {
-          this.#newSegments++;
-          if (this.#newSegments >= segmentsPerCheckpoint) void this.#checkpointInBackground();
-        },
+        onSegmentStarted: () => this.#checkpoints.onSegmentStarted(),
       },
     });
   }
@@ -434,63 +355,9 @@ export class Spool {
     // Without a clock that can be trusted the age is not known: then it is remembered for longer rather than forgotten.
     const isKnown = record.clockTrusted && this.#options.clock.isTrusted();
     const age = isKnown ? Math.max(0, wallMs - record.wallMs) : 0;
-    const atMs = Math.max(0, this.#windowMs() - age);
+    const atMs = Math.max(0, this.#time.nowMs() - age);
     if (record.origin !== undefined) this.origins.recover(record.origin, record.sequence, age, atMs);
     else if (age <= this.#options.repeatWindow.durationMs) this.repeats.recover(record, atMs);
-  }
-
-  /** The names of this folder and of all above it, as far as they may be read, are on the device. */
-  async #syncFolders(): Promise<void> {
-    const { fileSystem } = this.#options;
-    const folder = resolve(this.#options.folder);
-    await fileSystem.syncFolder(folder);
-    await fileSystem.syncFolder(dirname(folder));
-    for (let at = dirname(dirname(folder)); ; at = dirname(at)) {
-      try {
-        await fileSystem.syncFolder(at);
-      } catch (error) {
-        this.#logger.debug({ at, error: describeError(error) }, 'cannot sync a folder above the spool');
-      }
-      if (at === dirname(at)) return;
-    }
-  }
-
-  #restoreTime(checkpoint: Checkpoint | undefined, newestMs: number): void {
-    const { clock } = this.#options;
-    // How long the box was off is known only when the wall clock was right before and is right now.
-    const isKnown = checkpoint?.clockTrusted === true && clock.isTrusted();
-    const off = isKnown ? Math.max(0, clock.wallMs() - checkpoint.wallMs) : 0;
-    this.#windowBaseMs = Math.max(newestMs, (checkpoint?.windowMs ?? 0) + off) - clock.monotonicMs();
-  }
-
-  #windowMs(): number {
-    return this.#windowBaseMs + this.#options.clock.monotonicMs();
-  }
-
-  async #walk(name: LogName, visit: (record: DecodedRecord) => void): Promise<void> {
-    const reader = this.#log(name).createReader();
-    try {
-      for (;;) {
-        const records = await reader.read(1024);
-        if (records.length === 0) return;
-        for (const record of records) visit(record);
-      }
-    } finally {
-      reader.close();
-    }
-  }
-
-  async #buildIndex(): Promise<void> {
-    const { lane, channel } = this.#options.indexed;
-    try {
-      await this.#walk(lane, (record) => {
-        if (record.channel === channel && !this.#log(lane).isDone(record.ordinal)) {
-          this.#index.add(record.serial, record.ordinal);
-        }
-      });
-    } catch (error) {
-      this.#logger.error({ error: describeError(error) }, 'cannot index the waiting base information');
-    }
   }
 
   #save(): void {
@@ -506,57 +373,5 @@ export class Spool {
         this.#logger.warn({ error: describeError(error) }, 'cannot remove segments that are not needed');
       });
     }
-  }
-
-  async #cover(log: LogName, epoch: number): Promise<void> {
-    // A checkpoint that is under way may have been begun too early; the next one cannot.
-    for (let turn = 0; turn < 2 && (this.#covered[log] ?? 0) < epoch; turn++) await this.#checkpoint();
-  }
-
-  async #checkpointInBackground(): Promise<void> {
-    try {
-      await this.#checkpoint();
-    } catch (error) {
-      this.#logger.warn({ error: describeError(error) }, 'cannot save the checkpoint; the next start reads more');
-    }
-  }
-
-  /** Saves what is known of all records of segments that are full, or of all records once the logs are closed. */
-  #checkpoint(): Promise<void> {
-    this.#checkpointing ??= this.#writeCheckpoint().finally(() => {
-      this.#checkpointing = undefined;
-    });
-    return this.#checkpointing;
-  }
-
-  async #writeCheckpoint(): Promise<void> {
-    this.#newSegments = 0;
-    try {
-      await this.#saveAside();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC' || !this.#ballast.drop()) throw error;
-      await this.#saveAside();
-    }
-  }
-
-  async #saveAside(): Promise<void> {
-    // Whoever was told in this turn that its report is stored remembers it first: what is covered must be in the window.
-    await new Promise((resolve) => setImmediate(resolve));
-    const { fileSystem, folder, clock } = this.#options;
-    const nextSequence = this.#nextSequence;
-    const epochs: Partial<Record<LogName, number>> = {};
-    for (const [name, log] of this.#logs) epochs[name] = log.settledEpoch;
-    await this.repeats.sync();
-    await this.origins.sync();
-    await writeCheckpoint(fileSystem, folder, {
-      windowMs: this.#windowMs(),
-      wallMs: clock.wallMs(),
-      clockTrusted: clock.isTrusted(),
-      epochs,
-      last: this.#tails.stored(),
-      nextSequence,
-      counters: this.#counters,
-    });
-    this.#covered = epochs;
   }
 }
