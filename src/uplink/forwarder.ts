@@ -10,17 +10,21 @@
  * will never take goes to the quarantine; one that it refuses for long goes aside (`refusals.ts`), so that one machine
  * does not hold up the log.
  */
-import { describeError, type ErrorCode, type HoldfastError } from '../errors.ts';
+import type { HoldfastError } from '../errors.ts';
 import type { Logger, Timer } from '../platform/index.ts';
 import { type DecodedRecord, type LaneName, type LogName, laneNames } from '../spool/index.ts';
+import { Admission } from './admission.ts';
+import { ChannelPauses } from './channel-pauses.ts';
 import { Correlation } from './correlation.ts';
-import type { Flight, FlightOutcome, Pair } from './flight.ts';
+import type { Flight, FlightOutcome } from './flight.ts';
 import { Flights } from './flights.ts';
 import type { ForwarderOptions, ForwarderState } from './forwarder-options.ts';
 import { LaneQueue } from './lane-queue.ts';
+import { PairGate } from './pair-gate.ts';
 import { ReceiptWindow } from './receipt-window.ts';
 import { readReceipt } from './receipts.ts';
 import { Refusals } from './refusals.ts';
+import { Resending } from './resending.ts';
 import { Scheduler } from './scheduler.ts';
 import { Silence } from './silence.ts';
 import type { Receipt, ReportListener } from './transport.ts';
@@ -28,13 +32,6 @@ import type { Receipt, ReportListener } from './transport.ts';
 /** The lane of base information (contracts/machines.md). */
 const indexedLane: LogName = 'state';
 const tickMs = 100;
-const maxParkedPerLane = 4096;
-/** Until it is known whether the centre correlates, a machine's reports go one by one: few are taken in advance. */
-const maxParkedAtFirst = 8;
-/** A lane waits for a reply queue that is being opened, rather than taking in advance what must be read again. */
-const maxParkedWhileOpening = 4;
-const maxMoving = 256;
-const maxReservedForAlarms = 16;
 
 export class Forwarder implements ReportListener {
   readonly #options: ForwarderOptions;
@@ -46,13 +43,12 @@ export class Forwarder implements ReportListener {
   readonly #silence: Silence;
   readonly #correlation: Correlation;
   readonly #refusals: Refusals;
-  readonly #waitsFor = new Map<LaneName, Pair>();
-  readonly #pausedChannels = new Map<string, { untilMs: number; pauseMs: number; code: ErrorCode }>();
-  readonly #firstPauseMs: number;
-  readonly #longestPauseMs: number;
+  readonly #admission: Admission;
+  readonly #pauses: ChannelPauses;
+  readonly #gate: PairGate;
+  readonly #resending: Resending;
   #connected = false;
   #open = true;
-  #draining = false;
   #stopped = false;
   #timer: Timer | undefined;
 
@@ -73,12 +69,12 @@ export class Forwarder implements ReportListener {
     );
     this.#scheduler = new Scheduler(this.#lanes);
     this.#window = new ReceiptWindow(options.window);
-    this.#firstPauseMs = options.pauses?.firstMs ?? 1000;
-    this.#longestPauseMs = options.pauses?.longestMs ?? 300_000;
+    const pauses = { firstMs: options.pauses?.firstMs ?? 1000, longestMs: options.pauses?.longestMs ?? 300_000 };
+    this.#pauses = new ChannelPauses({ alarms: options.alarms, pauses });
     this.#flights = new Flights({ spool, gatewayId: options.gatewayId });
     this.#silence = new Silence({
       timeoutMs: options.receiptTimeoutMs,
-      longestPauseMs: this.#longestPauseMs,
+      longestPauseMs: pauses.longestMs,
       alarms: options.alarms,
     });
     this.#correlation = new Correlation({
@@ -100,7 +96,36 @@ export class Forwarder implements ReportListener {
       alarms: options.alarms,
       deferAfterMs: options.deferAfterMs ?? 300_000,
       quarantineAfterMs: options.quarantineAfterMs ?? 86_400_000,
-      pauses: { firstMs: this.#firstPauseMs, longestMs: this.#longestPauseMs },
+      pauses,
+    });
+    this.#admission = new Admission({
+      flights: this.#flights,
+      window: this.#window,
+      correlation: this.#correlation,
+      refusals: this.#refusals,
+    });
+    this.#gate = new PairGate({
+      transport: options.transport,
+      correlation: this.#correlation,
+      pauses: this.#pauses,
+      clock,
+      logger: this.#logger,
+      acknowledge: options.acknowledge,
+      isConnected: () => this.#connected,
+      onOpened: () => this.#pump(),
+    });
+    this.#resending = new Resending({
+      host: {
+        isConnected: () => this.#connected,
+        canSend: () => this.#canSend(),
+        send: (flight, record) => this.#send(flight, record),
+        settle: (flight, outcome) => this.#settle(flight, outcome),
+      },
+      spool,
+      flights: this.#flights,
+      gate: this.#gate,
+      refusals: this.#refusals,
+      logger: this.#logger,
     });
   }
 
@@ -169,7 +194,7 @@ export class Forwarder implements ReportListener {
     for (const pair of this.#flights.pairs.all()) {
       pair.opening = false;
       // Receipts of what the broker had confirmed may still come, to queues that have to be listened to again.
-      if (pair.flying.length > 0) this.#isWatched(pair);
+      if (pair.flying.length > 0) this.#gate.isWatched(pair);
     }
     this.#pump();
     this.#refusals.deferral.wake();
@@ -194,11 +219,7 @@ export class Forwarder implements ReportListener {
   onConfirmed(messageId: string): void {
     const flight = this.#flights.get(messageId);
     if (flight === undefined) return;
-    const paused = this.#pausedChannels.size > 0 ? this.#pausedChannels.get(flight.pair.channel) : undefined;
-    if (paused !== undefined) {
-      this.#pausedChannels.delete(flight.pair.channel);
-      this.#options.alarms.clear(paused.code, flight.pair.channel);
-    }
+    this.#pauses.onConfirmed(flight.pair.channel);
     if (this.#options.acknowledge === 'broker') {
       this.#settle(flight, 'delivered');
       this.#pump();
@@ -208,13 +229,7 @@ export class Forwarder implements ReportListener {
   onRejected(messageId: string, error: HoldfastError): void {
     const flight = this.#flights.get(messageId);
     if (flight === undefined) return;
-    const { channel } = flight.pair;
-    const paused = this.#pausedChannels.get(channel);
-    if (paused === undefined || paused.untilMs <= this.#now()) {
-      const pauseMs = Math.min(this.#longestPauseMs, (paused?.pauseMs ?? this.#firstPauseMs / 2) * 2);
-      this.#pausedChannels.set(channel, { untilMs: this.#now() + pauseMs, pauseMs, code: error.code });
-    }
-    this.#options.alarms.raise(error.code, { text: error.message }, channel);
+    this.#pauses.onRejected(flight.pair.channel, error, this.#now());
     this.#sendAgain(flight);
   }
 
@@ -246,9 +261,9 @@ export class Forwarder implements ReportListener {
   /** Sends as long as window, link and order allow. */
   #pump(): void {
     if (!this.#canSend()) return;
-    if (this.#flights.pairs.waiting.size > 0) void this.#drain();
+    if (this.#flights.pairs.waiting.size > 0) void this.#resending.drain();
     while (this.#canSend()) {
-      const next = this.#scheduler.next((lane) => this.#hasRoom(lane));
+      const next = this.#scheduler.next((lane) => this.#admission.hasRoom(lane));
       if (next === undefined) return;
       this.#dispatch(next.lane, next.record);
     }
@@ -264,57 +279,21 @@ export class Forwarder implements ReportListener {
     );
   }
 
-  #hasRoom(lane: LaneName): boolean {
-    const limit = this.#correlation.isGiven === undefined ? maxParkedAtFirst : maxParkedPerLane;
-    if (this.#flights.parkedOf(lane) >= limit || this.#refusals.deferral.moving >= maxMoving) return false;
-    if (this.#waitsFor.size > 0 && this.#waitsFor.get(lane)?.opening) return false;
-    if (lane === 'alarm') return true;
-    const reserved = Math.min(maxReservedForAlarms, Math.floor(this.#window.size / 8));
-    return this.#flights.inAir < this.#window.size - reserved;
-  }
-
   #dispatch(lane: LaneName, record: DecodedRecord): void {
     const flight = this.#flights.of(record, lane);
     // Brought forward already, and now reached in its turn.
     if (flight === undefined || flight.place !== 'nowhere') return;
     const { pair } = flight;
     if (this.#refusals.deferral.has(pair.key)) void this.#refusals.defer(pair, [flight]);
-    else if (pair.waiting.length > 0 || !this.#mayGo(pair)) {
+    else if (pair.waiting.length > 0 || !this.#gate.mayGo(pair)) {
       this.#park(flight);
-      if (pair.opening && pair.waiting.length >= maxParkedWhileOpening) this.#waitsFor.set(lane, pair);
+      this.#admission.onParked(lane, pair);
     } else this.#send(flight, record);
-  }
-
-  #mayGo(pair: Pair): boolean {
-    const now = this.#now();
-    if (pair.opening || (pair.hold !== undefined && (pair.hold.untilMs > now || pair.flying.length > 0))) return false;
-    const paused = this.#pausedChannels.get(pair.channel);
-    if (paused !== undefined && paused.untilMs > now) return false;
-    if (this.#options.acknowledge === 'broker') return true;
-    if (this.#correlation.isGiven !== true && (pair.flying.length > 0 || pair.quietUntilMs > now)) return false;
-    return this.#isWatched(pair);
-  }
-
-  /** True when answers for this pair are heard; else begins to listen. */
-  #isWatched(pair: Pair): boolean {
-    if (!this.#connected) return false;
-    const opening = this.#options.transport.watchReplies(pair.channel, pair.serial);
-    if (opening === undefined) return true;
-    pair.opening = true;
-    opening
-      .catch((error: unknown) => {
-        this.#logger.warn({ channel: pair.channel, error: describeError(error) }, 'cannot listen to the replies');
-      })
-      .finally(() => {
-        pair.opening = false;
-        this.#pump();
-      });
-    return false;
   }
 
   #park(flight: Flight): void {
     this.#flights.park(flight);
-    if (this.#flights.parkedOf(flight.log) < maxParkedPerLane) return;
+    if (!this.#admission.isFull(flight.log)) return;
     // One machine that is refused must not hold up the lane: it goes aside before its time.
     const fullest = this.#flights.fullestHeld();
     if (fullest !== undefined) void this.#refusals.defer(fullest, [...fullest.flying, ...fullest.waiting]);
@@ -355,42 +334,6 @@ export class Forwarder implements ReportListener {
     }
   }
 
-  /** Sends what waits, reading it from disk again. */
-  async #drain(): Promise<void> {
-    if (this.#draining) return;
-    this.#draining = true;
-    try {
-      while (this.#canSend()) {
-        const flight = this.#nextWaiting();
-        if (flight === undefined) break;
-        const record = await this.#options.spool.readAt(flight.log, flight);
-        if (flight.pair.waiting[0] !== flight) continue;
-        if (record === undefined) {
-          this.#settle(flight, 'gone');
-          continue;
-        }
-        if (!this.#canSend() || !this.#mayGo(flight.pair)) continue;
-        if (this.#refusals.deferral.has(flight.pair.key)) {
-          await this.#refusals.defer(flight.pair, [...flight.pair.waiting]);
-          continue;
-        }
-        this.#flights.takeOut(flight);
-        this.#send(flight, record);
-        // The next one is another machine's.
-        if (this.#flights.pairs.waiting.delete(flight.pair)) this.#flights.pairs.waiting.add(flight.pair);
-      }
-    } catch (error) {
-      this.#logger.error({ error: describeError(error) }, 'cannot read a waiting report, trying again');
-    } finally {
-      this.#draining = false;
-    }
-  }
-
-  #nextWaiting(): Flight | undefined {
-    for (const pair of this.#flights.pairs.waiting) if (this.#mayGo(pair)) return pair.waiting[0];
-    return undefined;
-  }
-
   #settle(flight: Flight, outcome: FlightOutcome): void {
     const { spool } = this.#options;
     this.#flights.remove(flight);
@@ -402,7 +345,7 @@ export class Forwarder implements ReportListener {
       if (origin !== undefined) this.#options.onDelivered?.(origin);
     }
     flight.onSettled?.(outcome);
-    if (this.#flights.pairs.waiting.size > 0) void this.#drain();
+    if (this.#flights.pairs.waiting.size > 0) void this.#resending.drain();
   }
 
   #tick(): void {
@@ -429,17 +372,6 @@ export class Forwarder implements ReportListener {
       return;
     }
     if (patience === 'probe' && !wasLasting) this.#window.onSilence();
-    void this.#probe(oldest);
-  }
-
-  /**
-   * Sends one report again, alone and although the window may be full: what followed it was confirmed after it, so that
-   * the centre, which knows a repeat by its id, keeps their order.
-   */
-  async #probe(flight: Flight): Promise<void> {
-    const record = await this.#options.spool.readAt(flight.log, flight).catch(() => undefined);
-    if (record === undefined || !this.#connected || flight.place !== 'air') return;
-    this.#flights.takeOut(flight);
-    this.#send(flight, record);
+    void this.#resending.probe(oldest);
   }
 }
