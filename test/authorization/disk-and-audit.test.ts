@@ -1,0 +1,116 @@
+/** What stands on disk, in the audit log and upstream of an answer, and what is answered when the disk fails. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { FaultFileSystem } from '../support/fault-file-system.ts';
+import { settle } from '../support/manual-clock.ts';
+import { Random } from '../support/random.ts';
+import { authorizationBench, identity } from './bench.ts';
+
+const test = suite('authorizer: disk and audit');
+
+test('what cannot be put into the audit log is not granted', async () => {
+  const bench = await authorizationBench();
+  await bench.putLease();
+  bench.world.auditFails = true;
+  const told = bench.ask();
+  await settle(20);
+  assert.equal(told.answer, { atMs: 0, granted: false, error: '授权服务不可用' });
+  assert.ok(bench.alarms.active.some(({ code }) => code === 'audit-write-failed'));
+  bench.world.auditFails = false;
+  const again = bench.ask();
+  await settle(20);
+  assert.is(again.answer?.granted, true);
+  assert.not(bench.alarms.active.some(({ code }) => code === 'audit-write-failed'));
+});
+
+test('a lease that the disk does not take: the grant counts, and there is an alarm', async () => {
+  const bench = await authorizationBench();
+  await bench.connect();
+  const told = bench.ask();
+  await settle();
+  bench.fileSystem.plan = (kind) => (kind === 'write' || kind === 'create' ? 'ENOSPC' : undefined);
+  bench.answer(bench.transport.asked[0]!, bench.grantOf(bench.transport.asked[0]!));
+  await settle(40);
+  assert.is(told.answer?.granted, true);
+  assert.is(bench.leases.get(identity.serial), undefined);
+  assert.ok(bench.alarms.active.some(({ code }) => code === 'journal-write-failed'));
+});
+
+test('a denial that the disk does not take denies all the same, until a grant', async () => {
+  const bench = await authorizationBench();
+  await bench.putLease();
+  await bench.connect();
+  bench.ask();
+  await settle();
+  bench.fileSystem.plan = (kind) => (kind === 'write' || kind === 'create' ? 'ENOSPC' : undefined);
+  bench.answer(bench.transport.asked[0]!, bench.denialOf(bench.transport.asked[0]!));
+  await settle(40);
+  bench.transport.disconnect();
+  const away = bench.ask();
+  await bench.clock.advanceGently(1000);
+  assert.not(away.isDone, 'the lease that is still on disk does not answer');
+  bench.fileSystem.plan = () => undefined;
+  await bench.connect();
+  const query = bench.transport.asked[1]!;
+  bench.answer(query, bench.grantOf(query));
+  await settle(40);
+  assert.is(away.answer?.granted, true);
+});
+
+test('no answer before its line is in the audit log', async () => {
+  const bench = await authorizationBench();
+  await bench.putLease();
+  const held = Promise.withResolvers<void>();
+  bench.world.auditWaitsFor = held.promise;
+  const told = bench.ask();
+  await settle(20);
+  assert.is(bench.events('answer').length, 1);
+  assert.not(told.isDone);
+  held.resolve();
+  await settle(20);
+  assert.is(told.answer?.granted, true);
+});
+
+test('a grant or denial that was answered is there after a power cut', async () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    for (const isGranted of [true, false]) {
+      const bench = await authorizationBench({ fileSystem: new FaultFileSystem(new Random(seed)) });
+      await bench.connect();
+      const told = bench.ask();
+      await settle();
+      const query = bench.transport.asked[0]!;
+      bench.answer(query, isGranted ? bench.grantOf(query) : bench.denialOf(query));
+      while (!told.isDone) await settle(1);
+      const after = await authorizationBench({ fileSystem: bench.fileSystem.afterPowerCut() });
+      assert.is(after.leases.get(identity.serial)?.kind, isGranted ? 'lease' : 'denial');
+      const again = after.ask();
+      await settle(20);
+      assert.is(again.answer?.granted, isGranted ? true : undefined);
+    }
+  }
+});
+
+test('what the spool does not take stands in the audit log, and is counted', async () => {
+  const bench = await authorizationBench();
+  await bench.putLease();
+  bench.world.spoolFails = true;
+  const told = bench.ask();
+  await settle(20);
+  assert.is(told.answer?.granted, true);
+  assert.is(bench.counters.authorizationLogLost, 2);
+  assert.is(bench.events('answer').length, 1);
+});
+
+test('query and answer go upstream with the contract’s keys', async () => {
+  const bench = await authorizationBench();
+  await bench.putLease();
+  bench.ask();
+  await settle(20);
+  const time = bench.siteTime.format(bench.clock.wallMs());
+  const common = { gateway: 'gw', seq: 7, 序列号: 'sn000001', 错误: '', 报文时间: time };
+  const sorted = (body: object | undefined) => Object.entries(body ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  assert.equal(sorted(bench.forwarded[0]), sorted({ ...common, 类型: '查询', 授权: '', 来源: '' }));
+  assert.equal(sorted(bench.forwarded[1]), sorted({ ...common, 类型: '应答', 授权: '1', 来源: '租约' }));
+});
+
+test.run();
