@@ -1,3 +1,4 @@
+import * as assert from 'uvu/assert';
 import { Alarms } from '../../src/alarms.ts';
 import { createCounters } from '../../src/metrics.ts';
 import { nodeFileSystem, silentLogger } from '../../src/platform/index.ts';
@@ -79,4 +80,34 @@ export async function forwarderBench(options: Partial<ForwarderOptions> = {}, sp
       await spool.close();
     },
   };
+}
+
+/** Waits, in real time, for what the disk has to do first. */
+export async function waitFor(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 2000 && !condition(); turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.ok(condition());
+}
+
+/** Waits until nothing more is sent for a while: reading again what waits takes real time. */
+export async function quiet(bench: { transport: { sent: readonly unknown[] } }): Promise<void> {
+  for (let before = -1; before !== bench.transport.sent.length; ) {
+    before = bench.transport.sent.length;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}
+
+/** Real time enough for a read of the page cache, when a test wants to see that nothing more comes. */
+export const rest = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+/** Lets time pass, and the disk work, until something holds. */
+export async function passUntil(
+  bench: { clock: { advanceGently(ms: number): Promise<void> } },
+  condition: () => boolean,
+  limitMs = 120_000,
+): Promise<void> {
+  for (let passed = 0; passed < limitMs && !condition(); passed += 500) {
+    await bench.clock.advanceGently(500);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  assert.ok(condition(), `not within ${limitMs} ms`);
 }
