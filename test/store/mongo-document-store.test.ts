@@ -3,7 +3,8 @@ import * as assert from 'uvu/assert';
 import type { NewDocument } from '../../src/store/index.ts';
 import { MongoDocumentStore } from '../../src/store/mongodb.ts';
 import { startMongo } from '../support/mongodb.ts';
-import { kinds, storeContract } from './document-store-contract.ts';
+import { kinds } from './contract/support.ts';
+import { storeContract } from './document-store-contract.ts';
 
 const shared = await startMongo();
 let opened = 0;

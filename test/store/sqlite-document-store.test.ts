@@ -14,7 +14,8 @@ import {
 } from '../../src/store/index.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { fails, idsOf, kinds, storeContract } from './document-store-contract.ts';
+import { fails, idsOf, kinds } from './contract/support.ts';
+import { storeContract } from './document-store-contract.ts';
 
 for (const durable of [true, false]) {
   storeContract(
