@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { isHoldfastError } from '../errors.ts';
-import type { FileSystem, Logger } from '../platform/index.ts';
+import { type FileSystem, type Logger, replaceFile } from '../platform/index.ts';
 import type { Accounts } from './accounts.ts';
 import { type MachineHash, wirePassword } from './wire-password.ts';
 
@@ -36,7 +36,7 @@ export async function makeFirstAdministrator(options: FirstAdministratorOptions)
   const path = firstAdministratorsPath(dataFolder);
   const password = Array.from({ length: passwordLength }, () => letters[randomInt(letters.length)]).join('');
   const others = linesOf(path, fileSystem).filter((line) => !line.startsWith(`${system} `));
-  await replaceFile(path, [...others, `${system} ${administrator} ${password}`], fileSystem);
+  await keepLines(path, [...others, `${system} ${administrator} ${password}`], fileSystem);
   try {
     await accounts.add({
       name: administrator,
@@ -48,7 +48,7 @@ export async function makeFirstAdministrator(options: FirstAdministratorOptions)
   } catch (error) {
     // Another copy of the centre was first: its file has the password that counts.
     if (!isHoldfastError(error, 'account-exists')) throw error;
-    await replaceFile(path, others, fileSystem);
+    await keepLines(path, others, fileSystem);
     return false;
   }
   logger.info({ account: administrator, file: path }, 'the first administrator was made; its password is in the file');
@@ -68,20 +68,10 @@ function linesOf(path: string, fileSystem: FileSystem): string[] {
   }
 }
 
-/** Written aside and renamed, so that a power cut leaves the old file or the new one. */
-async function replaceFile(path: string, lines: readonly string[], fileSystem: FileSystem): Promise<void> {
+/** Resolves when the file is on the device, and its folder too. */
+async function keepLines(path: string, lines: readonly string[], fileSystem: FileSystem): Promise<void> {
   const folder = dirname(path);
   fileSystem.makeFolder(folder);
-  const aside = `${path}.new`;
-  if (fileSystem.exists(aside)) fileSystem.remove(aside);
-  const file = fileSystem.create(aside);
-  try {
-    file.write(Buffer.from(lines.map((line) => `${line}\n`).join('')), 0);
-    await file.sync();
-  } finally {
-    file.close();
-  }
-  fileSystem.rename(aside, path);
-  await fileSystem.syncFolder(folder);
+  await replaceFile(fileSystem, path, Buffer.from(lines.map((line) => `${line}\n`).join('')));
   await fileSystem.syncFolder(dirname(folder));
 }

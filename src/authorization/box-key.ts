@@ -10,7 +10,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { FileSystem } from '../platform/index.ts';
+import { type FileSystem, replaceFile } from '../platform/index.ts';
 
 const keyBytes = 32;
 
@@ -66,17 +66,7 @@ export class BoxKey {
   async #save(): Promise<void> {
     const fileSystem = this.#fileSystem;
     fileSystem.makeFolder(this.#folder);
-    const aside = `${this.#path}.new`;
-    if (fileSystem.exists(aside)) fileSystem.remove(aside);
-    const file = fileSystem.create(aside);
-    try {
-      file.write(this.#bytes, 0);
-      await file.sync();
-    } finally {
-      file.close();
-    }
-    fileSystem.rename(aside, this.#path);
-    await fileSystem.syncFolder(this.#folder);
+    await replaceFile(fileSystem, this.#path, this.#bytes);
     await fileSystem.syncFolder(this.#dataFolder);
     this.#isSaved = true;
   }

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import type { FileSystem } from '../platform/index.ts';
+import { type FileSystem, replaceFile } from '../platform/index.ts';
 import { namePattern } from './schema.ts';
 
 const letters = 'abcdefghijklmnopqrstuvwxyz0123456789';
@@ -28,18 +28,7 @@ export async function gatewayId({ configured, dataFolder, fileSystem }: GatewayI
 
   fileSystem.makeFolder(folder);
   const id = `gw-${Array.from({ length: 10 }, () => letters[randomInt(letters.length)]).join('')}`;
-  // Written aside and renamed, so that a power cut leaves either no file or a whole one.
-  const aside = `${path}.new`;
-  if (fileSystem.exists(aside)) fileSystem.remove(aside);
-  const file = fileSystem.create(aside);
-  try {
-    file.write(Buffer.from(`${id}\n`), 0);
-    await file.sync();
-  } finally {
-    file.close();
-  }
-  fileSystem.rename(aside, path);
-  await fileSystem.syncFolder(folder);
+  await replaceFile(fileSystem, path, Buffer.from(`${id}\n`));
   await fileSystem.syncFolder(dataFolder);
   return id;
 }

@@ -11,7 +11,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import { namePattern } from '../config/index.ts';
 import { HoldfastError } from '../errors.ts';
-import type { FileSystem } from '../platform/index.ts';
+import { type FileSystem, replaceFile } from '../platform/index.ts';
 import { newBoxKey } from './messages.ts';
 import { readSettings, type UpstreamSettings } from './settings.ts';
 
@@ -39,7 +39,7 @@ interface Place {
 
 /** Puts an enrolment on the device, to be used from `finishEnrolment` on. */
 export async function stageEnrolment(enrolment: Enrolment, place: Place): Promise<void> {
-  await replaceFile(enrolmentFileNames.staged, `${JSON.stringify(enrolment)}\n`, place);
+  await keepSecret(enrolmentFileNames.staged, `${JSON.stringify(enrolment)}\n`, place);
 }
 
 /**
@@ -50,9 +50,9 @@ export async function finishEnrolment(place: Place): Promise<boolean> {
   const text = readText(enrolmentFileNames.staged, place);
   if (text === undefined) return false;
   const { gateway, centreKey, url, ca, certificate, key } = readEnrolment(text, pathOf('staged', place));
-  await replaceFile(enrolmentFileNames.centreKey, centreKey, place);
-  await replaceFile(enrolmentFileNames.gatewayId, `${gateway}\n`, place);
-  await replaceFile(enrolmentFileNames.upstream, `${JSON.stringify({ url, ca, certificate, key })}\n`, place);
+  await keepSecret(enrolmentFileNames.centreKey, centreKey, place);
+  await keepSecret(enrolmentFileNames.gatewayId, `${gateway}\n`, place);
+  await keepSecret(enrolmentFileNames.upstream, `${JSON.stringify({ url, ca, certificate, key })}\n`, place);
   place.fileSystem.remove(pathOf('staged', place));
   await place.fileSystem.syncFolder(folderOf(place));
   return true;
@@ -84,7 +84,7 @@ export async function boxKey(place: Place): Promise<KeyObject> {
     }
   }
   const key = newBoxKey();
-  await replaceFile(enrolmentFileNames.boxKey, key.export({ format: 'pem', type: 'pkcs8' }) as string, place);
+  await keepSecret(enrolmentFileNames.boxKey, key.export({ format: 'pem', type: 'pkcs8' }) as string, place);
   return key;
 }
 
@@ -97,22 +97,11 @@ function readEnrolment(text: string, path: string): Enrolment {
   return settings as Enrolment;
 }
 
-/** Written aside and renamed, so that a power cut leaves either the old file or the new one. */
-async function replaceFile(name: string, content: string, { dataFolder, fileSystem }: Place): Promise<void> {
+/** Resolves when the file is on the device, and the folder of secrets too. */
+async function keepSecret(name: string, content: string, { dataFolder, fileSystem }: Place): Promise<void> {
   const folder = join(dataFolder, 'secrets');
   fileSystem.makeFolder(folder);
-  const path = join(folder, name);
-  const aside = `${path}.new`;
-  if (fileSystem.exists(aside)) fileSystem.remove(aside);
-  const file = fileSystem.create(aside);
-  try {
-    file.write(Buffer.from(content), 0);
-    await file.sync();
-  } finally {
-    file.close();
-  }
-  fileSystem.rename(aside, path);
-  await fileSystem.syncFolder(folder);
+  await replaceFile(fileSystem, join(folder, name), Buffer.from(content));
   await fileSystem.syncFolder(dataFolder);
 }
 

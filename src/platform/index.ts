@@ -19,4 +19,5 @@ export { type FileSystem, nodeFileSystem, type OpenFile } from './file-system.ts
 export { IdleMemory } from './idle-memory.ts';
 export { Journal, type JournalOpening, type JournalOptions, maxChangeBytes } from './journal.ts';
 export { createLogger, type Logger, type LogLevel, logLevels, silentLogger } from './logger.ts';
+export { replaceFile } from './replace-file.ts';
 export { liveInZone, SiteTime } from './site-time.ts';

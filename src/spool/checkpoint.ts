@@ -3,7 +3,7 @@
  * reads no more than the newest segments. Written aside, synced, renamed, and the folder synced.
  */
 import { join } from 'node:path';
-import type { FileSystem } from '../platform/index.ts';
+import { type FileSystem, replaceFile } from '../platform/index.ts';
 import type { LogName } from './types.ts';
 
 export interface Checkpoint {
@@ -41,18 +41,8 @@ export function readCheckpoint(fileSystem: FileSystem, folder: string): Checkpoi
 }
 
 /** Resolves when the state is on the device. */
-export async function writeCheckpoint(fileSystem: FileSystem, folder: string, state: Checkpoint): Promise<void> {
-  const aside = join(folder, `${name}.new`);
-  if (fileSystem.exists(aside)) fileSystem.remove(aside);
-  const file = fileSystem.create(aside);
-  try {
-    file.write(Buffer.from(JSON.stringify(state)), 0);
-    await file.sync();
-  } finally {
-    file.close();
-  }
-  fileSystem.rename(aside, join(folder, name));
-  await fileSystem.syncFolder(folder);
+export function writeCheckpoint(fileSystem: FileSystem, folder: string, state: Checkpoint): Promise<void> {
+  return replaceFile(fileSystem, join(folder, name), Buffer.from(JSON.stringify(state)));
 }
 
 function isCheckpoint(value: unknown): value is Checkpoint {
