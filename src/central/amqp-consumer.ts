@@ -6,15 +6,15 @@
  * Failure behaviour: reconnects with growing, jittered pauses until `stop`; a queue whose declaration or reading fails
  * is tried again with pauses of its own. A dead connection is noticed by heartbeats within 30 s.
  */
-import amqp, { type ChannelModel } from 'amqplib';
+import type { ChannelModel } from 'amqplib';
 import { describeError, HoldfastError } from '../errors.ts';
 import { channelQueueArguments, type QueueType } from '../protocols/machines/index.ts';
 import {
   amqpConnectError,
   Backoff,
   type BrokerKeys,
+  connectAmqp,
   parseBrokerUrl,
-  socketOptions,
   type TlsSource,
   Topology,
 } from '../uplink/index.ts';
@@ -47,8 +47,6 @@ export interface ConsumerState {
 
 /** Where the centre's configuration names the broker. */
 export const centralBrokerKeys: BrokerKeys = { url: 'central.broker', tls: 'central.brokerTls' };
-const connectTimeoutMs = 10_000;
-const heartbeatS = 10;
 const stopDeadlineMs = 5_000;
 
 export class AmqpConsumer {
@@ -169,22 +167,7 @@ export class AmqpConsumer {
   #connect(signal: AbortSignal): Promise<ChannelModel> {
     const { url, tls, name = 'holdfast-central' } = this.#options;
     const address = parseBrokerUrl(url, centralBrokerKeys);
-    return amqp.connect(
-      {
-        protocol: address.secure ? 'amqps' : 'amqp',
-        hostname: address.host,
-        port: address.port,
-        // The library unescapes it once more.
-        vhost: encodeURIComponent(address.path || '/'),
-        heartbeat: heartbeatS,
-      },
-      {
-        ...socketOptions(address, tls, signal),
-        timeout: connectTimeoutMs,
-        credentials: amqp.credentials.plain(address.username ?? 'guest', address.password ?? 'guest'),
-        clientProperties: { connection_name: name },
-      },
-    );
+    return connectAmqp(address, tls, name, signal);
   }
 
   #read(model: ChannelModel, pauses: Pauses): void {

@@ -8,12 +8,12 @@
  * - The broker's certificate is always verified. The password stands in no log and no error.
  * - A dead connection is noticed by heartbeats within 30 s, an unanswered try to connect ends after 10 s.
  */
-import amqp from 'amqplib';
 import type { Clock, Logger } from '../platform/index.ts';
 import type { QueueType } from '../protocols/machines/index.ts';
+import { connectAmqp } from './amqp-connect.ts';
 import { amqpConnectError } from './amqp-errors.ts';
 import { AmqpSession } from './amqp-session.ts';
-import { parseBrokerUrl, socketOptions, type TlsSource } from './broker-socket.ts';
+import { parseBrokerUrl, type TlsSource } from './broker-socket.ts';
 import { Link } from './link.ts';
 import type { BrokerKeys } from './link-errors.ts';
 import type { UplinkTransport } from './transport.ts';
@@ -37,9 +37,6 @@ export interface AmqpTransportOptions {
   readonly random?: () => number;
 }
 
-const connectTimeoutMs = 10_000;
-const heartbeatS = 10;
-
 /** A transport over AMQP. Throws `configuration-invalid` for a URL of another kind; connects only at `start()`. */
 export function createAmqpTransport(options: AmqpTransportOptions): UplinkTransport {
   const { url, tls, keys, gatewayId, logger, clock, random } = options;
@@ -50,22 +47,7 @@ export function createAmqpTransport(options: AmqpTransportOptions): UplinkTransp
     ...(random && { random }),
     async open(listener, signal) {
       try {
-        const model = await amqp.connect(
-          {
-            protocol: address.secure ? 'amqps' : 'amqp',
-            hostname: address.host,
-            port: address.port,
-            // The library unescapes it once more.
-            vhost: encodeURIComponent(address.path || '/'),
-            heartbeat: heartbeatS,
-          },
-          {
-            ...socketOptions(address, tls, signal),
-            timeout: connectTimeoutMs,
-            credentials: amqp.credentials.plain(address.username ?? 'guest', address.password ?? 'guest'),
-            clientProperties: { connection_name: gatewayId },
-          },
-        );
+        const model = await connectAmqp(address, tls, gatewayId, signal);
         const session = new AmqpSession(model, listener, { ...options, where: address });
         // A session that ends while it is being opened fails with its own reason, not with that of the pending call.
         await Promise.race([session.open(), session.closed.then((error) => Promise.reject(error))]);

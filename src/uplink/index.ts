@@ -1,3 +1,4 @@
+export { connectAmqp } from './amqp-connect.ts';
 export { amqpConnectError } from './amqp-errors.ts';
 export { replyCode, Topology } from './amqp-topology.ts';
 export { Backoff } from './backoff.ts';
