@@ -9,6 +9,7 @@ import { type FileSystem, nodeFileSystem } from '../../src/platform/index.ts';
 import { signGrant, verifyGrant } from '../../src/protocols/machines/index.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { watchedFileSystem } from '../support/watched-file-system.ts';
 
 const newFolder = () => temporaryFolder().file('data');
 const keyIn = (dataFolder: string, configured?: string, fileSystem: FileSystem = nodeFileSystem) =>
@@ -38,28 +39,10 @@ test('is made once, kept, and nobody else can read it', async () => {
 test('is on the device under its name before it is used', async () => {
   const steps: string[] = [];
   const folder = newFolder();
-  const watched: FileSystem = {
-    ...nodeFileSystem,
-    create(path) {
-      const file = nodeFileSystem.create(path);
-      return {
-        write: (data, position) => file.write(data, position),
-        read: (into, position) => file.read(into, position),
-        readAsync: (into, position) => file.readAsync(into, position),
-        size: () => file.size(),
-        close: () => file.close(),
-        sync: () => file.sync().finally(() => steps.push('sync file')),
-      };
-    },
-    rename(from, to) {
-      steps.push('rename');
-      nodeFileSystem.rename(from, to);
-    },
-    async syncFolder(path) {
-      await nodeFileSystem.syncFolder(path);
-      steps.push(`sync ${path === folder ? 'data' : path.endsWith('secrets') ? 'secrets' : 'above'}`);
-    },
-  };
+  const watched = watchedFileSystem((step, path) => {
+    const name = path === folder ? 'data' : path.endsWith('secrets') ? 'secrets' : 'above';
+    steps.push(step === 'sync folder' ? `sync ${name}` : step);
+  });
   await keyIn(folder, undefined, watched);
   assert.equal(steps, ['sync file', 'rename', 'sync secrets', 'sync data', 'sync above']);
 });

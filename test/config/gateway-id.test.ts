@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { gatewayId } from '../../src/config/index.ts';
 import { isHoldfastError } from '../../src/errors.ts';
 import { type FileSystem, nodeFileSystem } from '../../src/platform/index.ts';
+import { watchedFileSystem } from '../support/watched-file-system.ts';
 
 const newFolder = () => mkdtempSync(join(tmpdir(), 'gateway-id-'));
 const idIn = (dataFolder: string, fileSystem: FileSystem = nodeFileSystem, configured?: string) =>
@@ -30,28 +31,9 @@ test('the configured one goes first and is not kept', async () => {
 
 test('is on the device under its name before it is used', async () => {
   const steps: string[] = [];
-  const watched: FileSystem = {
-    ...nodeFileSystem,
-    create(path) {
-      const file = nodeFileSystem.create(path);
-      return {
-        write: (data, position) => file.write(data, position),
-        read: (into, position) => file.read(into, position),
-        readAsync: (into, position) => file.readAsync(into, position),
-        size: () => file.size(),
-        close: () => file.close(),
-        sync: () => file.sync().finally(() => steps.push('sync file')),
-      };
-    },
-    rename(from, to) {
-      steps.push('rename');
-      nodeFileSystem.rename(from, to);
-    },
-    async syncFolder(path) {
-      await nodeFileSystem.syncFolder(path);
-      steps.push(`sync ${path.endsWith('secrets') ? 'secrets' : 'data'}`);
-    },
-  };
+  const watched = watchedFileSystem((step, path) => {
+    steps.push(step === 'sync folder' ? `sync ${path.endsWith('secrets') ? 'secrets' : 'data'}` : step);
+  });
   await idIn(newFolder(), watched);
   assert.equal(steps, ['sync file', 'rename', 'sync secrets', 'sync data']);
 });
