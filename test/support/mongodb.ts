@@ -6,14 +6,14 @@
  * `HOLDFAST_TEST_MONGODB_URL` names a server that stands already: it is shared, so each test gets a prefix for its
  * databases, and a test that has to stop the server asks for one of its own.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { MongoClient } from 'mongodb';
+import { endProcess, letGo, spawnWithUs, takesConnections } from './processes.ts';
 import { freePort, type TemporaryFolder, temporaryFolder } from './temporary.ts';
 
 /** What the server shall be. */
@@ -83,7 +83,7 @@ class OwnServer implements MongoServer {
     const words = this.#program.endsWith('mongod')
       ? ['--bind_ip', '127.0.0.1', '--port', String(this.#port), '--dbpath', this.#dataDir, '--nounixsocket']
       : [`127.0.0.1:${this.#port}`, this.#dataDir];
-    const child = spawnWithUs(this.#program, words);
+    const child = letGo(spawnWithUs(this.#program, words, { stdio: ['ignore', 'pipe', 'pipe'] }));
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -91,7 +91,7 @@ class OwnServer implements MongoServer {
       });
     }
     const deadline = performance.now() + startDeadlineMs;
-    while (!(await listens(this.#port))) {
+    while (!(await takesConnections(this.#port))) {
       if (child.exitCode !== null || performance.now() > deadline) {
         await this.kill();
         throw new Error(`the database did not start:\n${this.#output}`);
@@ -125,13 +125,8 @@ class OwnServer implements MongoServer {
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    child.kill('SIGCONT');
-    child.kill(signal);
-    const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
-    await gone;
-    clearTimeout(timer);
+    child?.kill('SIGCONT');
+    await endProcess(child, signal, 5000);
   }
 }
 
@@ -209,34 +204,5 @@ function onPath(name: string): string | undefined {
     } catch {
       return false;
     }
-  });
-}
-
-/** Starts a child that the kernel kills when this process dies, so that no deadline leaves a server behind. */
-function spawnWithUs(program: string, words: string[]): ChildProcess {
-  const guard = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', '--', program] : [program];
-  const child = spawn(guard[0]!, [...guard.slice(1), ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
-  children.add(child);
-  child.once('exit', () => children.delete(child));
-  child.unref();
-  for (const stream of [child.stdout, child.stderr]) (stream as { unref?(): void } | null)?.unref?.();
-  return child;
-}
-
-const children = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
-});
-
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    const done = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.setTimeout(1000, () => done(false));
-    socket.once('error', () => done(false));
-    socket.once('connect', () => done(true));
   });
 }

@@ -5,11 +5,12 @@
  * the test's process dies, even by SIGKILL, the kernel ends the server with it. `HOLDFAST_TEST_RABBITMQ` may name the
  * folder that holds `rabbitmq-server` and `rabbitmqctl`.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { endProcess, letGo, spawnWithUs } from './processes.ts';
 import { freePorts, type TemporaryFolder, temporaryFolder } from './temporary.ts';
 import { type CertificateFiles, testCertificates } from './tls.ts';
 
@@ -161,7 +162,7 @@ export class Rabbit {
   /** Stops for good: server, port mapper and data. */
   async remove(): Promise<void> {
     await this.kill();
-    await end(this.#epmd, 'SIGKILL');
+    await endProcess(this.#epmd, 'SIGKILL', stopDeadlineMs);
     this.#epmd = undefined;
     this.#folder.remove();
   }
@@ -221,40 +222,14 @@ export class Rabbit {
     const server = this.#server;
     this.#server = undefined;
     if (signal === 'SIGTERM') server?.kill('SIGCONT');
-    await end(server, signal);
+    await endProcess(server, signal, stopDeadlineMs);
   }
 
   #spawn(command: string, words: string[]): ChildProcess {
-    // pdeathsig: the kernel kills the child when this process dies, so that no deadline leaves a server behind.
-    const guard = existsSync('/usr/bin/setpriv')
-      ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', '--', command]
-      : [command];
-    const child = spawn(guard[0]!, [...guard.slice(1), ...words], {
-      env: this.#environment,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    children.add(child);
-    child.once('exit', () => children.delete(child));
-    child.on('error', () => children.delete(child));
-    // A test that has said everything ends; the server does not hold it back.
-    child.unref();
-    for (const stream of [child.stdout, child.stderr]) (stream as { unref?(): void } | null)?.unref?.();
-    return child;
+    const child = spawnWithUs(command, words, { env: this.#environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    child.on('error', () => {});
+    return letGo(child);
   }
-}
-
-const children = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
-});
-
-async function end(child: ChildProcess | undefined, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-  if (!child || child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  child.kill(signal);
-  const timer = setTimeout(() => child.kill('SIGKILL'), stopDeadlineMs);
-  await gone;
-  clearTimeout(timer);
 }
 
 /** True when something on that port answers the protocol header with `connection.start`. */

@@ -1,17 +1,8 @@
-/**
- * Programs that a benchmark starts. They end with this process, however that ends: the kernel kills them (setpriv), and
- * where that is missing, this process does at its exit.
- */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { connect } from 'node:net';
+/** Programs that a benchmark starts, and what they cost. */
+import type { ChildProcess } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-
-const setpriv = '/usr/bin/setpriv';
-const children = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
-});
+import { spawnWithUs, takesConnections } from '../../support/processes.ts';
 
 /** A running program; `output` has the newest part of what it said. */
 export class Program {
@@ -21,12 +12,7 @@ export class Program {
   #errors = '';
 
   constructor(command: string, words: readonly string[], environment: NodeJS.ProcessEnv = process.env) {
-    const guard = existsSync(setpriv) ? [setpriv, '--pdeathsig', 'KILL', '--', command] : [command];
-    this.#child = spawn(guard[0]!, [...guard.slice(1), ...words], {
-      env: environment,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    children.add(this.#child);
+    this.#child = spawnWithUs(command, words, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       this.#standardOutput = (this.#standardOutput + text).slice(-100_000);
     });
@@ -35,12 +21,9 @@ export class Program {
     });
     this.#exited = new Promise((resolve, reject) => {
       this.#child.once('error', reject);
-      this.#child.once('close', (code) => {
-        children.delete(this.#child);
-        resolve(code);
-      });
+      this.#child.once('close', resolve);
     });
-    this.#exited.catch(() => children.delete(this.#child));
+    this.#exited.catch(() => {});
   }
 
   get pid(): number {
@@ -125,16 +108,3 @@ function statOf(pid: number): string[] | undefined {
 }
 
 const commandOf = (pid: number) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
-
-function takesConnections(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    const done = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.setTimeout(1000, () => done(false));
-    socket.once('error', () => done(false));
-    socket.once('connect', () => done(true));
-  });
-}

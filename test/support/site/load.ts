@@ -1,8 +1,9 @@
 /** The test's side of the load generator (load-main.ts). */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { spawnWithUs } from '../processes.ts';
 import type { Channel } from './machine-reports.ts';
 import { cleanEnvironment, until } from './program.ts';
 
@@ -44,10 +45,11 @@ export class Load {
   constructor(options: LoadOptions) {
     this.options = options;
     const main = join(import.meta.dirname, 'load-main.ts');
-    const own = [process.execPath, '--disable-warning=ExperimentalWarning', main, JSON.stringify(options)];
-    const guard = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', '--'] : [];
-    const [command = '', ...words] = [...guard, ...own];
-    this.#child = spawn(command, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: cleanEnvironment });
+    const own = ['--disable-warning=ExperimentalWarning', main, JSON.stringify(options)];
+    this.#child = spawnWithUs(process.execPath, own, {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: cleanEnvironment,
+    });
   }
 
   state(): Promise<LoadState> {

@@ -2,11 +2,12 @@
  * A program of the project in a process of its own: started, killed and stopped as a service manager or a power cut
  * would, with its output in a file that is shown when a test fails.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { appendFileSync, closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { type ChildProcess, execFile } from 'node:child_process';
+import { appendFileSync, closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { endProcess, letGo, spawnWithUs } from '../processes.ts';
 
 export const root = join(import.meta.dirname, '../../..');
 export const holdfast = join(root, 'bin/holdfast');
@@ -20,10 +21,6 @@ export const cleanEnvironment: NodeJS.ProcessEnv = {
 };
 
 const run = promisify(execFile);
-const children = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
-});
 
 /** A command line that may be started again and again; one process at a time. */
 export class Program {
@@ -58,15 +55,10 @@ export class Program {
     this.starts++;
     appendFileSync(this.#logFile, `--- start ${this.starts}\n`);
     const log = openSync(this.#logFile, 'a');
-    // pdeathsig: the kernel kills the child when this process dies, so that no deadline leaves one behind.
-    const guard = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', '--'] : [];
-    const [command, ...words] = [...guard, ...this.#words] as [string, ...string[]];
-    const child = spawn(command, words, { stdio: ['ignore', log, log], env: cleanEnvironment });
+    const [command, ...words] = this.#words as [string, ...string[]];
+    const child = spawnWithUs(command, words, { stdio: ['ignore', log, log], env: cleanEnvironment });
     closeSync(log);
-    children.add(child);
-    child.once('exit', () => children.delete(child));
-    child.unref();
-    this.#child = child;
+    this.#child = letGo(child);
   }
 
   /** Ends the process at once; resolves when it is gone. */
@@ -91,11 +83,7 @@ export class Program {
   async #end(signal: NodeJS.Signals, deadlineMs = 20_000): Promise<void> {
     const child = this.#child;
     if (child === undefined || !this.isRunning) return;
-    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    child.kill(signal);
-    const timer = setTimeout(() => child.kill('SIGKILL'), deadlineMs);
-    await gone;
-    clearTimeout(timer);
+    await endProcess(child, signal, deadlineMs);
     if (signal === 'SIGTERM' && child.signalCode === 'SIGKILL') {
       throw new Error(`did not end in order within ${deadlineMs} ms:\n${this.tail}`);
     }
