@@ -16,7 +16,15 @@
  */
 import { join } from 'node:path';
 import { describeError, HoldfastError } from '../errors.ts';
-import type { Clock, FileSystem, Journal, Logger, OpenFile, Timer } from '../platform/index.ts';
+import {
+  type Clock,
+  type FileSystem,
+  GroupQueue,
+  type Journal,
+  type Logger,
+  type OpenFile,
+  type Timer,
+} from '../platform/index.ts';
 import { currentPath, fullFiles, readTail } from './audit-files.ts';
 import { readHead, sealHead } from './audit-head.ts';
 import { type ChainHead, encodeAuditLine } from './audit-line.ts';
@@ -68,9 +76,7 @@ export class AuditLog implements Audit {
   /** Names of files were changed, and that is not on the device yet. */
   #isFolderDirty = true;
   #isFolderDurable = false;
-  #queue: Call[] = [];
-  #isWorking = false;
-  #work: Promise<void> = Promise.resolve();
+  readonly #queue = new GroupQueue<Call>(() => this.#writeGroup());
   #headTimer: Timer | undefined;
   #headSave: Promise<void> = Promise.resolve();
   #isOpen = false;
@@ -136,19 +142,15 @@ export class AuditLog implements Audit {
     const { clock } = this.#options;
     const done = new Promise<void>((resolve, reject) => {
       const wallMs = Math.floor(clock.wallMs());
-      this.#queue.push({ event, fields: { ...fields }, wallMs, trusted: clock.isTrusted(), resolve, reject });
+      this.#queue.add({ event, fields: { ...fields }, wallMs, trusted: clock.isTrusted(), resolve, reject });
     });
-    if (!this.#isWorking) {
-      this.#isWorking = true;
-      this.#work = this.#empty();
-    }
     return done;
   }
 
   /** Waits for the calls made before it, and keeps the head. */
   async close(): Promise<void> {
     this.#isOpen = false;
-    await this.#work;
+    await this.#queue.settle();
     this.#headTimer?.cancel();
     this.#headTimer = undefined;
     await this.#headSave;
@@ -157,26 +159,21 @@ export class AuditLog implements Audit {
     this.#file = undefined;
   }
 
-  async #empty(): Promise<void> {
-    // What is asked for in the same turn of the event loop goes into the same group.
-    await Promise.resolve();
-    while (this.#queue.length > 0) {
-      const group: Call[] = [];
-      try {
-        await this.#write(group);
-      } catch (error) {
-        const reason = failure(`the disk did not take a line of ${this.#path}: make room, or replace it`, error);
-        // Nothing was taken from the queue yet when the file could not be made.
-        for (const call of group.length > 0 ? group : this.#queue.splice(0)) call.reject(reason);
-        continue;
-      }
-      for (const call of group) call.resolve();
-      this.#headTimer ??= this.#options.clock.after(saveHeadAfterMs, () => {
-        this.#headTimer = undefined;
-        this.#headSave = this.#headSave.then(() => this.#saveHead());
-      });
+  async #writeGroup(): Promise<void> {
+    const group: Call[] = [];
+    try {
+      await this.#write(group);
+    } catch (error) {
+      const reason = failure(`the disk did not take a line of ${this.#path}: make room, or replace it`, error);
+      // Nothing was taken from the queue yet when the file could not be made.
+      for (const call of group.length > 0 ? group : this.#queue.calls.splice(0)) call.reject(reason);
+      return;
     }
-    this.#isWorking = false;
+    for (const call of group) call.resolve();
+    this.#headTimer ??= this.#options.clock.after(saveHeadAfterMs, () => {
+      this.#headTimer = undefined;
+      this.#headSave = this.#headSave.then(() => this.#saveHead());
+    });
   }
 
   /** Takes calls from the queue into `group` and writes their lines. */
@@ -201,8 +198,8 @@ export class AuditLog implements Audit {
       const { clock } = this.#options;
       add({ event: 'file-removed', fields, wallMs: Math.floor(clock.wallMs()), trusted: clock.isTrusted() });
     }
-    while (this.#queue.length > 0 && text.length < maxGroupBytes) {
-      const call = this.#queue.shift()!;
+    while (this.#queue.calls.length > 0 && text.length < maxGroupBytes) {
+      const call = this.#queue.calls.shift()!;
       group.push(call);
       add(call);
     }

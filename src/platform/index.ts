@@ -16,6 +16,7 @@ export {
 export { type Clock, systemClock, type Timer } from './clock.ts';
 export { type ClockSynchronization, ClockTrust } from './clock-trust.ts';
 export { type FileSystem, nodeFileSystem, type OpenFile } from './file-system.ts';
+export { GroupQueue } from './group-queue.ts';
 export { IdleMemory } from './idle-memory.ts';
 export { Journal, type JournalOpening, type JournalOptions, maxChangeBytes } from './journal.ts';
 export { createLogger, type Logger, type LogLevel, logLevels, silentLogger } from './logger.ts';

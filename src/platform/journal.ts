@@ -16,6 +16,7 @@
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import type { FileSystem, OpenFile } from './file-system.ts';
+import { GroupQueue } from './group-queue.ts';
 import { apply, type Change, type DamagedRange, decodeJournal, encodeLine, encodeSnapshot } from './journal-format.ts';
 
 export interface JournalOptions {
@@ -71,9 +72,7 @@ export class Journal {
   /** The file is not to be appended to: one of before this process, or one whose sync failed. */
   #mustRewrite = true;
   #isFolderDurable = false;
-  #queue: Call[] = [];
-  #isWorking = false;
-  #work: Promise<void> = Promise.resolve();
+  readonly #queue = new GroupQueue<Call>(() => this.#writeGroup());
   #isOpen = false;
 
   constructor(options: JournalOptions) {
@@ -146,43 +145,34 @@ export class Journal {
     }
     const done = new Promise<void>((resolve, reject) => {
       // As it will be read back; what the caller does to its objects afterwards does not matter.
-      this.#queue.push({ changes: JSON.parse(json) as Change[], json, resolve, reject });
+      this.#queue.add({ changes: JSON.parse(json) as Change[], json, resolve, reject });
     });
-    if (!this.#isWorking) {
-      this.#isWorking = true;
-      this.#work = this.#empty();
-    }
     return done;
   }
 
   /** Waits for the calls made before it, then lets go of the file. Again does nothing. */
   async close(): Promise<void> {
     this.#isOpen = false;
-    await this.#work;
+    await this.#queue.settle();
     this.#file?.close();
     this.#file = undefined;
   }
 
-  async #empty(): Promise<void> {
-    // What is asked for in the same turn of the event loop goes into the same group.
-    await Promise.resolve();
-    while (this.#queue.length > 0) {
-      const group = this.#takeGroup();
-      if (group.length === 0) continue;
-      try {
-        if (this.#mustRewrite) await this.#rewrite();
-        await this.#append(group);
-      } catch (error) {
-        const failure = this.#failure('the device did not take it: make room, or replace it', error);
-        for (const call of group) call.reject(failure);
-        continue;
-      }
-      for (const call of group) apply(this.#entries, call.changes);
-      for (const call of group) call.resolve();
-      // When it fails, the file as it is stays good for the next line; or it is tried again before that.
-      if (this.#end > 4 * this.#contentBytes + this.#options.slackBytes) await this.#rewrite().catch(() => {});
+  async #writeGroup(): Promise<void> {
+    const group = this.#takeGroup();
+    if (group.length === 0) return;
+    try {
+      if (this.#mustRewrite) await this.#rewrite();
+      await this.#append(group);
+    } catch (error) {
+      const failure = this.#failure('the device did not take it: make room, or replace it', error);
+      for (const call of group) call.reject(failure);
+      return;
     }
-    this.#isWorking = false;
+    for (const call of group) apply(this.#entries, call.changes);
+    for (const call of group) call.resolve();
+    // When it fails, the file as it is stays good for the next line; or it is tried again before that.
+    if (this.#end > 4 * this.#contentBytes + this.#options.slackBytes) await this.#rewrite().catch(() => {});
   }
 
   /** The calls of the next write; those that would add too many keys are rejected. */
@@ -192,8 +182,8 @@ export class Journal {
     let size = this.#entries.size;
     /** Whether a key will be there after the calls taken so far. */
     const after = new Map<string, boolean>();
-    while (this.#queue.length > 0 && bytes < maxGroupBytes) {
-      const call = this.#queue.shift()!;
+    while (this.#queue.calls.length > 0 && bytes < maxGroupBytes) {
+      const call = this.#queue.calls.shift()!;
       const own = new Map(call.changes.map(([key, value]) => [key, value !== undefined]));
       let growth = 0;
       for (const [key, isThere] of own) {
