@@ -47,7 +47,10 @@ export const counterTable = {
   authorizationSeconds: ['holdfast_authorization_answer_seconds_sum', 'Seconds until machines were answered, in all.'],
   mqttPauses: ['holdfast_mqtt_pauses_total', 'Times a client was made to wait because it was over its rate.'],
   localRepeated: ['holdfast_local_repeated_total', 'Reports that flows sent again and that were stored already.'],
-  flowMessagesHeld: ['holdfast_flow_messages_held_total', 'Messages of flows that were kept while a flow was replaced.'],
+  flowMessagesHeld: [
+    'holdfast_flow_messages_held_total',
+    'Messages of flows that were kept while a flow was replaced.',
+  ],
   flowMessagesDropped: [
     'holdfast_flow_messages_dropped_total',
     'Messages of flows that could not be kept while a flow was replaced.',

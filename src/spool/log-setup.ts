@@ -24,6 +24,8 @@ export interface LogHost {
   beforeReuse(log: LogName, epoch: number): Promise<void>;
   /** Called before segments are freed that hold records whose first log may not have given them up for good. */
   settleMoves(): Promise<void>;
+  /** Called before it is written what is done: what else must be known of that goes first. */
+  beforeCursor(): void;
   /** The oldest `count` records were given up for room; all before `endOrdinal` are done now. */
   onEvicted(log: LogName, count: number, endOrdinal: number): void;
   /** A range of a segment could not be read; `count` records are lost with it. */

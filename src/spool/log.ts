@@ -16,6 +16,7 @@ import { type DecodedRecord, probeRecord, type RecordContent, type RecordPositio
 import { type RecoveredLog, recoverLog, writeAgain } from './recovery.ts';
 import { Retention } from './retention.ts';
 import type { Segment } from './segment.ts';
+import { SegmentPlaces } from './segment-places.ts';
 import type { Damage } from './segment-reader.ts';
 import type { LogStatus } from './status.ts';
 import type { LogName } from './types.ts';
@@ -28,6 +29,7 @@ export class Log {
   readonly #setup: LogSetup;
   readonly #host: LogHost;
   readonly #cursorFile: CursorFile;
+  readonly #places = new SegmentPlaces((ordinal) => this.createReader(ordinal));
   #progress!: Progress;
   #retention!: Retention;
   #writer!: LogWriter;
@@ -65,6 +67,7 @@ export class Log {
       outcomes: found.outcomes,
       reconciled,
       isChanged: cursor === undefined && found.nextOrdinal > 0,
+      beforeWrite: () => this.#host.beforeCursor(),
       end: () => ({
         nextOrdinal: this.#writer.nextOrdinal,
         nextSequence: this.#host.nextSequence(),
@@ -124,18 +127,22 @@ export class Log {
 
   /** The oldest open record with this sequence; undefined when there is none. */
   async find(sequence: number): Promise<DecodedRecord | undefined> {
-    const first = this.#retention.segments.findLast((segment) => segment.header.firstSequence <= sequence);
     // Records that were moved here carry the sequences of their first log; then only a whole walk is sure.
-    const start = this.#writer.movedIn > 0 ? undefined : first?.header.firstOrdinal;
-    if (start === undefined && this.#writer.movedIn === 0) return undefined;
-    const reader = this.createReader(Math.max(start ?? 0, this.#progress.acknowledged.cursor));
+    if (this.#writer.movedIn > 0) return this.#findAnywhere(sequence);
+    const segment = this.#retention.segments.findLast(({ header }) => header.firstSequence <= sequence);
+    if (segment === undefined || segment.endOrdinal <= this.cursor) return undefined;
+    const place = await this.#places.find(segment, sequence, segment !== this.#writer.activeSegment);
+    return place && this.readAt(place);
+  }
+
+  async #findAnywhere(sequence: number): Promise<DecodedRecord | undefined> {
+    const reader = this.createReader();
     try {
       for (;;) {
         const records = await reader.read(256);
         if (records.length === 0) return undefined;
         const found = records.find((record) => record.sequence === sequence);
         if (found) return found;
-        if (start !== undefined && records[0]!.sequence > sequence) return undefined;
       }
     } finally {
       reader.close();

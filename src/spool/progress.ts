@@ -22,6 +22,7 @@ export class Progress {
   readonly outcomes: Outcomes;
   readonly #file: CursorFile;
   readonly #logger: Logger;
+  readonly #beforeWrite: () => void;
   readonly #end: () => LogEnd;
   #reconciled: number;
   #isChanged: boolean;
@@ -35,6 +36,8 @@ export class Progress {
     /** Open for writing, and settled. */
     file: CursorFile;
     logger: Logger;
+    /** Called before it is written what is done: what else must be known of that goes first. */
+    beforeWrite: () => void;
     end: () => LogEnd;
     acknowledged: Acknowledged;
     outcomes: Outcomes;
@@ -44,6 +47,7 @@ export class Progress {
   }) {
     this.#file = options.file;
     this.#logger = options.logger;
+    this.#beforeWrite = options.beforeWrite;
     this.#end = options.end;
     this.acknowledged = options.acknowledged;
     this.outcomes = options.outcomes;
@@ -131,6 +135,7 @@ export class Progress {
 
   /** Hands what is done to the page cache. Throws what the file system throws; nothing is lost then. */
   write(): void {
+    this.#beforeWrite();
     const bounds = this.acknowledged.bounds(maxStoredRanges);
     let stored = 0;
     for (let index = 0; index < bounds.length; index += 2) stored += bounds[index + 1]! - bounds[index]!;

@@ -219,13 +219,15 @@ export class Spool {
       const record = await this.#log(name).find(sequence);
       if (record) return { log: name, record };
     }
-    return undefined;
+    // The one way that leads back: meanwhile it may have been sent on from the quarantine.
+    const again = await this.#log('deferred').find(sequence);
+    return again && { log: 'deferred', record: again };
   }
 
   /**
    * What became of the report that was accepted under that name in the last 24 h; undefined when there was none.
-   * `given-up` for want of room; where reports were given up and a power cut took what was noted last, also of one that
-   * the centre may have. Reads up to a segment of each log where it is not noted.
+   * `given-up` for want of room, or lost by the disk; where that has happened and a power cut took what was noted last,
+   * also of one that the centre may have. Reads up to a segment of each log where it is not noted.
    */
   async fateOf(origin: string): Promise<{ readonly sequence: number; readonly fate: ReportFate } | undefined> {
     const known = this.origins.find(origin);
@@ -234,7 +236,7 @@ export class Spool {
     if (isSettled) return { sequence, fate: 'delivered' };
     const place = await this.take(sequence);
     if (place !== undefined) return { sequence, fate: place.log === 'quarantine' ? 'quarantined' : 'waiting' };
-    return { sequence, fate: this.origins.find(origin)?.isSettled || !this.#hasEvicted() ? 'delivered' : 'given-up' };
+    return { sequence, fate: this.origins.find(origin)?.isSettled || !this.#hasLost() ? 'delivered' : 'given-up' };
   }
 
   /** The waiting reports of a machine on the indexed channel, in order, wherever in the backlog they stand. */
@@ -305,8 +307,9 @@ export class Spool {
     this.origins.close();
   }
 
-  #hasEvicted(): boolean {
-    return [...this.#logs].some(([name, log]) => name !== 'refused' && log.status.evicted > 0);
+  /** Whether there were reports that went another way than to the centre. */
+  #hasLost(): boolean {
+    return [...this.#logs].some(([name, { status }]) => name !== 'refused' && status.evicted + status.corrupt > 0);
   }
 
   #log(name: LogName): Log {
@@ -328,6 +331,7 @@ export class Spool {
       host: {
         nextSequence: () => this.#nextSequence,
         beforeReuse: (log, epoch) => this.#checkpoints.cover(log, epoch),
+        beforeCursor: () => this.origins.flush(),
         settleMoves: () => this.#moves.settle(),
         onWritten: (log, bytes) => {
           this.#writtenBytes += bytes;
@@ -362,8 +366,6 @@ export class Spool {
 
   #save(): void {
     this.#ballast.restore();
-    // Before the cursors: what is done must be known as delivered.
-    this.origins.flush();
     for (const log of this.#logs.values()) {
       log.reconsider();
       log.saveCursor();
