@@ -1,12 +1,13 @@
 import { createInterface } from 'node:readline';
 
 /** What can be asked of the demo while it runs. */
-export type Control = 'uplink' | 'cut' | 'restore' | 'kill' | 'authorization' | 'quit' | 'help';
+export type Control = 'uplink' | 'cut' | 'restore' | 'kill' | 'authorization' | 'button' | 'quit' | 'help';
 
 const keys: Readonly<Record<string, Control>> = {
   u: 'uplink',
   k: 'kill',
   a: 'authorization',
+  b: 'button',
   q: 'quit',
   // Ctrl-C and Ctrl-D, which a terminal in raw mode hands over like any key.
   '\u0003': 'quit',
@@ -22,6 +23,8 @@ const words: Readonly<Record<string, Control>> = {
   kill: 'kill',
   a: 'authorization',
   authorization: 'authorization',
+  b: 'button',
+  button: 'button',
   q: 'quit',
   quit: 'quit',
 };

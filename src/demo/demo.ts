@@ -23,6 +23,7 @@ import { GatewayKeeper } from './gateway-keeper.ts';
 import { type GatewayState, readGatewayState } from './gateway-state.ts';
 import { audit, type Ledger } from './ledger.ts';
 import { findPort } from './ports.ts';
+import { pressPrintButton } from './print-button.ts';
 import { UplinkSwitch } from './uplink-switch.ts';
 
 /** What a demo is made of. */
@@ -222,6 +223,12 @@ export class Demo {
   /** Takes the authorization of the first printer away, or gives it back; resolves with what was done. */
   async switchAuthorization(): Promise<string> {
     return (await this.#authorizations?.switch()) ?? 'the centre does not run';
+  }
+
+  /** Presses the simulated print button of the demo's flow; resolves with what became of it. */
+  pressPrintButton(): Promise<string> {
+    const { folder, clock } = this.#options;
+    return pressPrintButton({ dataFolder: join(folder, 'gateway'), clock });
   }
 
   /** Switches the machines off; nothing new is reported from then on. */

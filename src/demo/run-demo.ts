@@ -75,6 +75,8 @@ function obey(demo: Demo, control: Control, print: (text: string) => void, isTer
     void demo.killGateway();
   } else if (control === 'authorization') {
     void demo.switchAuthorization().then(print, (error: unknown) => print(describeError(error)));
+  } else if (control === 'button') {
+    void demo.pressPrintButton().then(print);
   } else if (control === 'cut' || (control === 'uplink' && !demo.isUplinkCut)) {
     demo.cutUplink();
     print('uplink cut: reports wait on disk');
@@ -86,8 +88,8 @@ function obey(demo: Demo, control: Control, print: (text: string) => void, isTer
 
 const hint = (isTerminal: boolean): string =>
   isTerminal
-    ? 'Keys: u cuts or restores the uplink, k kills the gateway (kill -9) and starts it again, a takes the authorization of a printer away or gives it back, q quits.'
-    : 'Commands, one a line: cut, restore, kill (kill -9 of the gateway, which starts again), authorization (taken from a printer, or given back), quit.';
+    ? 'Keys: u cuts or restores the uplink, k kills the gateway (kill -9) and starts it again, a takes the authorization of a printer away or gives it back, b presses the print button of the flow, q quits.'
+    : 'Commands, one a line: cut, restore, kill (kill -9 of the gateway, which starts again), authorization (taken from a printer, or given back), button (of the flow: asks whether it may print), quit.';
 
 /** Waits until the last report has arrived, at most so long, and not for somebody who asks twice to quit. */
 async function drain(

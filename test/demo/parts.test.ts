@@ -147,10 +147,21 @@ test('lines are commands, and their end says nothing', async () => {
   const input = new PassThrough();
   const heard: Control[] = [];
   const stop = listen(input as never, (control) => heard.push(control));
-  input.end('cut\n RESTORE \n\nkill\nu\na\nauthorization\nnonsense\nquit\n');
+  input.end('cut\n RESTORE \n\nkill\nu\na\nauthorization\nb\nbutton\nnonsense\nquit\n');
   await soon();
   stop();
-  assert.equal(heard, ['cut', 'restore', 'kill', 'uplink', 'authorization', 'authorization', 'help', 'quit']);
+  assert.equal(heard, [
+    'cut',
+    'restore',
+    'kill',
+    'uplink',
+    'authorization',
+    'authorization',
+    'button',
+    'button',
+    'help',
+    'quit',
+  ]);
 });
 
 test('keys are commands on a terminal, which is given back', () => {
