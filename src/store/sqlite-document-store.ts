@@ -2,8 +2,8 @@
  * Documents in one file of SQLite, `documents.db`, in a folder that one process uses: the centre without a database
  * server, and what a box keeps for queries.
  *
- * Invariants: SQLite runs in a thread of its own (`sqlite-thread.ts`), so waiting for the device never stops the process;
- * calls made together share one transaction. With `durable` (the default) what is reported is on the device; without,
+ * Invariants: SQLite runs in a thread of its own (`sqlite-thread.ts`), so waiting for the device never stops the process
+ * (but for what its owner does at the start without one, `SqliteHost.here`); calls made together share one transaction. With `durable` (the default) what is reported is on the device; without,
  * a power cut takes the newest back, and never leaves anything half. Memory does not grow with the documents. A filter
  * and sort that a declared index serves costs what it gives and skips, any other reads the whole collection.
  * Failure behaviour: a call that fails has changed nothing. A full disk fails what needs room until there is some. A
@@ -99,6 +99,11 @@ export class SqliteDocumentStore implements DocumentStore {
   async stop(): Promise<void> {
     this.#started = false;
     await this.#thread.close();
+  }
+
+  /** True while the file is open, and where a process ended without closing it: its log is to be worked off. */
+  get hasLog(): boolean {
+    return this.#files.exists(`${this.#path}-wal`);
   }
 
   async ping(): Promise<void> {
@@ -222,9 +227,16 @@ export class SqliteDocumentStore implements DocumentStore {
     return this.#thread;
   }
 
-  /** An empty file is a new database; made here, it is private to the user, and its name is on the device. */
+  /**
+   * An empty file is a new database; made here, it is private to the user, and its name is on the device. Throws when the
+   * one that is there cannot be written.
+   */
   async #makeFile(): Promise<void> {
-    if (this.#files.exists(this.#path)) return;
+    if (this.#files.exists(this.#path)) {
+      // Said at the start, however late the first call is.
+      this.#files.open(this.#path, 'write').close();
+      return;
+    }
     this.#files.create(this.#path).close();
     await this.#files.syncFolder(this.#folder);
   }

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock, Timer } from '../platform/index.ts';
+import type { SqliteFile } from './sqlite-file.ts';
 import type { Addressed, FileReport, FileTurn, ThreadData } from './sqlite-messages.ts';
 
 /** Whoever has a file in the thread. */
@@ -17,7 +18,8 @@ const resourceLimits = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 1
 /**
  * The thread that SQLite runs in. Several files may share one, as those of a box do: a thread costs 14 MiB, a file next to
  * nothing. It is started with the first turn, ends with the last file or, with `idleMs`, when no file was asked for so
- * long, and keeps the process alive only while a turn is under way.
+ * long, and keeps the process alive only while a turn is under way. What it took does not all come back, so a start may
+ * do without it (`here`).
  */
 export class SqliteHost {
   readonly #owners = new Map<number, FileOwner>();
@@ -32,9 +34,34 @@ export class SqliteHost {
   #idleTimer: Timer | undefined;
   /** Resolves when a thread that was let go for want of work is gone. */
   #gone: Promise<void> = Promise.resolve();
+  /** Makes the files of `here`, and those that are open; undefined outside of it. */
+  #here: { readonly Open: typeof SqliteFile; readonly files: Map<number, SqliteFile> } | undefined;
 
   constructor(idle?: { readonly clock: Clock; readonly idleMs: number }) {
     this.#idle = idle;
+  }
+
+  /** True while there is a thread. */
+  get isRunning(): boolean {
+    return this.#worker !== undefined;
+  }
+
+  /**
+   * Has the turns of `work` done by the caller's own thread, which waits for the device meanwhile, and closes their files
+   * then: for small work of a start. Where there is a thread already, it does them.
+   */
+  async here<Result>(work: () => Promise<Result>): Promise<Result> {
+    const { SqliteFile: Open } = await import('./sqlite-file.ts');
+    await this.#gone;
+    if (this.#worker !== undefined || this.#here !== undefined) return work();
+    const files = new Map<number, SqliteFile>();
+    this.#here = { Open, files };
+    try {
+      return await work();
+    } finally {
+      this.#here = undefined;
+      for (const file of files.values()) file.close();
+    }
   }
 
   /** A number for the file, by which it is asked from now on. */
@@ -45,6 +72,13 @@ export class SqliteHost {
 
   /** Hands over a turn; its reports come until `over`. Throws when no thread can be started. */
   post(file: number, data: ThreadData, turn: FileTurn): void {
+    if (this.#here !== undefined) {
+      const { Open, files } = this.#here;
+      const open = files.get(file) ?? new Open(data, (report) => this.#report(file, report));
+      files.set(file, open);
+      open.take(turn);
+      return;
+    }
     this.#worker ??= this.#start();
     if (!this.#known.has(file)) this.#send({ file, kind: 'open', data });
     this.#known.add(file);
@@ -57,6 +91,8 @@ export class SqliteHost {
 
   /** Closes a file that no turn is under way for, and ends the thread when it was the last. */
   async release(file: number): Promise<void> {
+    this.#here?.files.get(file)?.close();
+    this.#here?.files.delete(file);
     await this.#gone;
     const worker = this.#worker;
     if (worker === undefined || !this.#known.delete(file)) return;
@@ -83,12 +119,16 @@ export class SqliteHost {
         this.#busy.delete(report.file);
         this.#rest();
       }
-      if (report.kind === 'closed') this.#closed(report.file);
-      else this.#owners.get(report.file)?.onReport(report);
+      this.#report(report.file, report);
     });
     worker.on('error', (error) => this.#ended(worker, error));
     worker.on('exit', () => this.#ended(worker, undefined));
     return worker;
+  }
+
+  #report(file: number, report: FileReport): void {
+    if (report.kind === 'closed') this.#closed(file);
+    else this.#owners.get(file)?.onReport(report);
   }
 
   #send(message: Addressed): void {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { suite } from 'uvu';
@@ -356,6 +356,53 @@ test('a thread that nobody asks ends, and the next call starts another', async (
   await store.put(target, { _id: 'b' });
   assert.is(await store.count(target), 2);
   await store.stop();
+});
+
+test('work of a start needs no thread: its files are closed after it, and the next call starts one', async () => {
+  const host = new SqliteHost();
+  const folder = temporaryFolder();
+  const store = await started({ folder: folder.path, host });
+  const other = await started({ folder: temporaryFolder().path, host });
+  const inserted = await host.here(async () => {
+    await store.ensureIndexes([bySerial]);
+    const outcomes = await Promise.all([
+      store.insertBatch(target, reports('a', 0, 600)),
+      other.put(target, { _id: 'o' }),
+    ]);
+    assert.equal(idsOf(await store.find(target, { filter: { sn: 'a' }, sort: newest, limit: 2 })), ['a-599', 'a-598']);
+    await other.stop();
+    await fails(other.count(target));
+    return kinds(outcomes[0]).length;
+  });
+  assert.is(inserted, 600);
+  assert.is(host.isRunning, false);
+  assert.equal(readdirSync(folder.path), ['documents.db']);
+  assert.is(await store.count(target), 600);
+  assert.is(host.isRunning, true);
+  assert.is(await host.here(() => store.count(target)), 600);
+  await store.stop();
+  assert.is(host.isRunning, false);
+});
+
+test('work of a start that fails fails as in the thread, and closes its files', async () => {
+  const host = new SqliteHost();
+  const folder = temporaryFolder();
+  const store = await started({ folder: folder.path, host });
+  await store.insertBatch(target, reports('a', 0, 500));
+  await store.stop();
+  damage(folder.file('documents.db'), 'head');
+  await store.start();
+  assert.match((await fails(host.here(() => store.find(target)))).message, /documents\.db is damaged .* keep a copy/);
+  assert.match((await fails(store.find(target))).message, /is damaged/);
+  await store.stop();
+  assert.equal(readdirSync(folder.path), ['documents.db']);
+});
+
+test('a file that cannot be written is said at the start', async () => {
+  const folder = temporaryFolder();
+  mkdirSync(folder.file('documents.db'));
+  const error = await fails(new SqliteDocumentStore({ folder: folder.path }).start());
+  assert.match(error.message, /cannot keep documents in/);
 });
 
 test('an open store does not keep the process alive, and a call does', () => {
