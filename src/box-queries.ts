@@ -49,6 +49,11 @@ export interface BoxQueriesOptions {
   readonly announce?: ((line: string) => void) | undefined;
 }
 
+/** How it stands, for /healthz. `resting`: nobody asked for a minute, and the thread of the documents is not there. */
+export interface BoxQueriesState extends RecentState {
+  readonly state: 'resting' | 'awake' | 'closed';
+}
+
 /** Where a box with this data folder keeps its accounts. */
 export const boxAccountsFolder = (dataFolder: string): string => join(dataFolder, 'store', 'accounts');
 
@@ -58,17 +63,20 @@ const threadIdleMs = 60_000;
 
 export class BoxQueries {
   readonly #options: BoxQueriesOptions;
+  readonly #host: SqliteHost;
   readonly #accountStore: SqliteDocumentStore;
   readonly #recent: RecentReports;
   readonly #service: QueryService;
   readonly #sync: AccountSync;
   #isStopped = false;
   #retry: Timer | undefined;
+  #opening: Promise<void> | undefined;
 
   constructor(options: BoxQueriesOptions) {
     this.#options = options;
     const { config, dataFolder, logger, fileSystem, leaseUntil, centreKey } = options;
-    const shared = { logger, fileSystem, host: new SqliteHost({ clock: options.clock, idleMs: threadIdleMs }) };
+    this.#host = new SqliteHost({ clock: options.clock, idleMs: threadIdleMs });
+    const shared = { logger, fileSystem, host: this.#host };
     this.#accountStore = new SqliteDocumentStore({ folder: boxAccountsFolder(dataFolder), ...shared });
     const folder = join(dataFolder, 'store', 'recent');
     const store = new SqliteDocumentStore({ folder, durable: false, ...shared });
@@ -81,8 +89,9 @@ export class BoxQueries {
     this.#service = new QueryService({
       ...options,
       accountStore: this.#accountStore,
-      documentStore: store,
+      documentStore: this.#recent.documents,
       authorizations,
+      isStoreAwake: () => this.#host.isRunning,
     });
     this.#sync = new AccountSync({ ...options, accounts: this.accounts, store: this.#accountStore, centreKey });
   }
@@ -107,8 +116,9 @@ export class BoxQueries {
   }
 
   /** For /healthz. */
-  get state(): RecentState {
-    return this.#recent.state;
+  get state(): BoxQueriesState {
+    const { state } = this.#recent;
+    return { state: !state.ready ? 'closed' : this.#host.isRunning ? 'awake' : 'resting', ...state };
   }
 
   /** Keeps a report for queries; returns at once. */
@@ -126,9 +136,13 @@ export class BoxQueries {
     return isAccountsRequest(request) ? administerAccounts(this.accounts, request) : undefined;
   }
 
-  /** Opens both stores; never rejects. */
+  /**
+   * Opens the accounts, which makes the first administrator, and looks whether both files are sound. Never rejects; what
+   * fails is tried again, with an alarm.
+   */
   async start(): Promise<void> {
-    await Promise.all([this.#recent.start(), this.#openAccounts()]);
+    // Without the thread: a few pages are read, and a box that nobody asks anything never needs it.
+    await this.#host.here(() => Promise.all([this.#recent.start(), this.#tryAccounts()]));
     this.#service.start();
   }
 
@@ -137,7 +151,13 @@ export class BoxQueries {
     this.#isStopped = true;
     this.#retry?.cancel();
     this.#service.stop();
+    await this.#opening;
     await Promise.all([this.#recent.stop(), this.#accountStore.stop()]);
+  }
+
+  #tryAccounts(): Promise<void> {
+    this.#opening = this.#openAccounts();
+    return this.#opening;
   }
 
   async #openAccounts(): Promise<void> {
@@ -148,10 +168,11 @@ export class BoxQueries {
       await this.#service.prepare();
       alarms.clear('database-unreachable', 'accounts');
     } catch (error) {
+      if (this.#isStopped) return;
       const cause = describeError(error);
       if (!isHoldfastError(error)) logger.error({ err: error }, 'accounts could not be opened');
       alarms.raise('database-unreachable', { cause }, 'accounts');
-      if (!this.#isStopped) this.#retry = clock.after(retryMs, () => void this.#openAccounts());
+      this.#retry = clock.after(retryMs, () => void this.#tryAccounts());
     }
   }
 }

@@ -17,6 +17,7 @@ import {
   createAsks,
   defaultQueryLimits,
   Gate,
+  type QueriedStore,
   queryRoutes,
 } from './protocols/machines/queries/index.ts';
 import type { DocumentStore } from './store/index.ts';
@@ -27,7 +28,7 @@ export interface QueryServiceOptions {
   /** Where accounts and sessions are. */
   readonly accountStore: DocumentStore;
   /** Where machines and reports are. */
-  readonly documentStore: DocumentStore;
+  readonly documentStore: QueriedStore;
   readonly authorizations: AuthorizationRecords;
   readonly texts: TextSource;
   readonly siteTime: SiteTime;
@@ -37,9 +38,13 @@ export interface QueryServiceOptions {
   readonly logger: Logger;
   /** Shows the first administrator's password to a person; never a log. */
   readonly announce?: ((line: string) => void) | undefined;
+  /** False while the store of the accounts has to be woken for a call (always true without). */
+  readonly isStoreAwake?: () => boolean;
 }
 
 const sweepEveryMs = 600_000;
+/** A store is woken for it only so often: a session that is over lets nobody in, removed or not. */
+const sweepAtLeastMs = 86_400_000;
 
 export class QueryService {
   readonly accounts: Accounts;
@@ -52,6 +57,8 @@ export class QueryService {
   readonly #options: QueryServiceOptions;
   readonly #sessions: Sessions;
   #sweeping: Timer | undefined;
+  /** Monotonic. */
+  #sweptMs = 0;
 
   constructor(options: QueryServiceOptions) {
     this.#options = options;
@@ -84,16 +91,25 @@ export class QueryService {
 
   /** Begins to remove sessions that are over. Idempotent. */
   start(): void {
-    this.#sweeping ??= this.#options.clock.every(sweepEveryMs, () => {
-      this.#sessions.sweep().catch((error: unknown) => {
-        this.#options.logger.debug({ error: describeError(error) }, 'sessions could not be swept');
-      });
-    });
+    if (this.#sweeping !== undefined) return;
+    const { clock } = this.#options;
+    this.#sweptMs = clock.monotonicMs();
+    this.#sweeping = clock.every(sweepEveryMs, () => this.#sweep());
   }
 
   /** Ends that. Idempotent. */
   stop(): void {
     this.#sweeping?.cancel();
     this.#sweeping = undefined;
+  }
+
+  #sweep(): void {
+    const { clock, logger, isStoreAwake } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (isStoreAwake?.() === false && nowMs - this.#sweptMs < sweepAtLeastMs) return;
+    this.#sweptMs = nowMs;
+    this.#sessions.sweep().catch((error: unknown) => {
+      logger.debug({ error: describeError(error) }, 'sessions could not be swept');
+    });
   }
 }

@@ -5,19 +5,26 @@
  * Invariants: a report comes here after it is on the spool's disk, and nobody waits for it; what waits to be written is
  * bounded in number and bytes, and beyond that the oldest is passed over and counted. What is kept is the document that
  * the centre makes of the same report, the newest `keep` of each machine and channel in the order of acceptance, and at
- * most `keepInAll` of each channel.
+ * most `keepInAll` of each channel. Indexes are made with the first report or query: a box that rests is not to have
+ * the store's thread.
  * Failure behaviour: nothing here fails a report. While the store fails there is an alarm, and what comes is passed over
  * once the queue is full; it goes on by itself. After a crash the last moments may be missing.
  */
 import type { Alarms } from '../alarms.ts';
 import { MachineRegistry, toDocument } from '../documents/index.ts';
-import { describeError } from '../errors.ts';
+import { describeError, HoldfastError } from '../errors.ts';
 import type { AcceptedReport } from '../intake/index.ts';
 import type { Counters } from '../metrics.ts';
 import type { Clock, Logger, SiteTime, Timer } from '../platform/index.ts';
 import { type MachineChannel, messageFields } from '../protocols/machines/index.ts';
-import { queryIndexes } from '../protocols/machines/queries/index.ts';
-import type { CollectionName, IndexDefinition, NewDocument, SqliteDocumentStore } from '../store/index.ts';
+import { type QueriedStore, queryIndexes } from '../protocols/machines/queries/index.ts';
+import type {
+  CollectionName,
+  DocumentStore,
+  IndexDefinition,
+  NewDocument,
+  SqliteDocumentStore,
+} from '../store/index.ts';
 
 /** What the box's cache is made of. */
 export interface RecentReportsOptions {
@@ -57,6 +64,7 @@ export const defaultRecentLimits: RecentLimits = {
 
 /** How it stands, for /healthz. */
 export interface RecentState {
+  /** Queries are answered, as far as is known. */
   readonly ready: boolean;
   readonly queued: number;
   /** Since the start. */
@@ -92,7 +100,7 @@ export class RecentReports {
   #queuedBytes = 0;
   #kept = 0;
   #passedOver = 0;
-  #ready = false;
+  #isOpen = false;
   #error: string | undefined;
   #isStopped = true;
   #timer: Timer | undefined;
@@ -106,7 +114,7 @@ export class RecentReports {
 
   get state(): RecentState {
     return {
-      ready: this.#ready,
+      ready: !this.#isStopped && (this.#isOpen || this.#error === undefined),
       queued: this.#queue.length,
       kept: this.#kept,
       passedOver: this.#passedOver,
@@ -114,11 +122,20 @@ export class RecentReports {
     };
   }
 
-  /** Opens the store. Never rejects: while that fails it is tried again, with an alarm. Idempotent. */
+  /** What is kept, for queries. Rejects with `database-unreachable` while the store cannot be opened. */
+  readonly documents: QueriedStore = {
+    find: async (target, query) => (await this.#opened()).find(target, query),
+    distinct: async (target, field, filter) => (await this.#opened()).distinct(target, field, filter),
+  };
+
+  /**
+   * Makes the store's file where there is none, or looks whether it is sound. Never rejects: while that fails it is tried
+   * again, with an alarm. Idempotent.
+   */
   async start(): Promise<void> {
     if (!this.#isStopped) return;
     this.#isStopped = false;
-    this.#work = this.#turn();
+    this.#work = this.#turn(() => this.#look());
     await this.#work;
   }
 
@@ -128,9 +145,9 @@ export class RecentReports {
     this.#isStopped = true;
     this.#timer?.cancel();
     await this.#work;
-    while (this.#ready && this.#queue.length > 0 && this.#error === undefined) await this.#turn();
+    while (this.#queue.length > 0 && this.#error === undefined) await this.#turn();
     await this.#options.store.stop();
-    this.#ready = false;
+    this.#isOpen = false;
   }
 
   /** Takes a report; returns at once and never throws. What is no machine's report is not kept. */
@@ -168,13 +185,12 @@ export class RecentReports {
     });
   }
 
-  /** One write; then the next is planned, when there is something to write. */
-  async #turn(): Promise<void> {
+  /** One write, or `work`; then the next is planned, when there is something to write. */
+  async #turn(work = () => this.#openAndWrite()): Promise<void> {
     const { alarms, logger, clock } = this.#options;
     const begunMs = clock.monotonicMs();
     try {
-      await this.#open();
-      await this.#write();
+      await work();
       if (this.#error !== undefined) {
         this.#error = undefined;
         alarms.clear('recent-unavailable');
@@ -194,12 +210,33 @@ export class RecentReports {
     }
   }
 
-  async #open(): Promise<void> {
-    if (this.#ready) return;
+  /** After a power cut the first report does it: there may be a large log to be worked off, and a start has no time. */
+  async #look(): Promise<void> {
     const { store } = this.#options;
     await store.start();
-    await store.ensureIndexes(queryIndexes);
-    this.#ready = true;
+    if (!store.hasLog) await store.ping();
+  }
+
+  async #openAndWrite(): Promise<void> {
+    const { store } = this.#options;
+    if (!this.#isOpen) {
+      await store.start();
+      await store.ensureIndexes(queryIndexes);
+      this.#isOpen = true;
+    }
+    await this.#write();
+  }
+
+  /** The store with its indexes, which the first that asks for it, or the first report, makes. */
+  async #opened(): Promise<DocumentStore> {
+    // The first may be the start's, which does not open.
+    for (let turns = 0; !this.#isOpen; turns++) {
+      const error = this.#isStopped ? 'the newest reports are closed' : turns === 2 ? this.#error : undefined;
+      if (error !== undefined) throw new HoldfastError('database-unreachable', error);
+      this.#work ??= this.#turn();
+      await this.#work;
+    }
+    return this.#options.store;
   }
 
   async #write(): Promise<void> {

@@ -132,6 +132,15 @@ test('it is there after a restart, with what waited', async () => {
   assert.is(await after.store.count(machines), 1);
 });
 
+test('what comes just before a stop is written, also where nothing came before', async () => {
+  const folder = temporaryFolder().path;
+  const before = await start({ folder });
+  before.note('device_process_info', process('sn1', 0));
+  await before.stop();
+  const after = await start({ folder });
+  assert.is(await after.store.count(processCollection), 1);
+});
+
 test('a flood passes over the oldest, counted, and takes no more memory than allowed', async () => {
   const { store, note, settle, counters, recent } = await start({ limits: { maxQueued: 100 } });
   const before = performance.now();
@@ -156,6 +165,54 @@ test('a report that is too large is passed over; what is no machine’s report i
   await settle();
   assert.is(await store.count(processCollection), 1);
   assert.is(counters.recentPassedOver, 1);
+});
+
+test('the start looks at the store only; the first report or query makes the indexes, many at once do it once', async () => {
+  const store = new SqliteDocumentStore({ folder: temporaryFolder().path, durable: false });
+  const called: string[] = [];
+  const watched = new Proxy(store, {
+    get(target, name) {
+      const value = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      return (...words: unknown[]) => {
+        called.push(String(name));
+        return value.apply(target, words);
+      };
+    },
+  });
+  const { recent, note, settle } = await start({ store: watched });
+  assert.equal([called.splice(0), recent.state.ready], [['start', 'ping'], true]);
+  await Promise.all([recent.documents.find(processCollection), recent.documents.distinct(machines, '客户')]);
+  assert.equal(called.splice(0), ['start', 'ensureIndexes', 'find', 'distinct']);
+  note('device_process_info', process('sn1', 0));
+  await settle();
+  assert.is((await recent.documents.find(processCollection)).length, 1);
+  assert.not.ok(called.includes('ensureIndexes'));
+});
+
+test('a query while the store cannot be opened rejects, and is answered once it can', async () => {
+  const store = new SqliteDocumentStore({ folder: temporaryFolder().path, durable: false });
+  let isBroken = true;
+  const flaky = new Proxy(store, {
+    get(target, name) {
+      if (isBroken && name === 'ensureIndexes') {
+        return () => Promise.reject(new HoldfastError('database-unreachable', 'no room'));
+      }
+      const value = Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const { alarms, recent, stop } = await start({ store: flaky });
+  assert.equal(alarms.active, []);
+  const asked = await Promise.allSettled([1, 2, 3].map(() => recent.documents.find(processCollection)));
+  for (const outcome of asked) assert.match(outcome.status === 'rejected' ? outcome.reason.message : '', /no room/);
+  assert.equal([alarms.active.map(({ code }) => code), recent.state.ready], [['recent-unavailable'], false]);
+  isBroken = false;
+  assert.equal(await recent.documents.find(processCollection), []);
+  assert.equal([alarms.active, recent.state.ready], [[], true]);
+  await stop();
+  const late = await Promise.allSettled([recent.documents.find(processCollection)]);
+  assert.is(late[0]!.status === 'rejected' && late[0]!.reason.code, 'database-unreachable');
 });
 
 test('while the store fails there is an alarm and reports go on; it goes on by itself', async () => {

@@ -2,11 +2,10 @@
  * What is asked under each path and how it is answered, whoever asks: over HTTP (`routes.ts`) or a flow (`within.ts`).
  */
 import type { Account } from '../../../accounts/index.ts';
-import type { DocumentStore } from '../../../store/index.ts';
 import type { TextId } from '../texts.ts';
 import { answerKeys, levels, queryNames } from '../wire.ts';
 import type { AuthorizationRecords } from './authorization-records.ts';
-import { MachineQueries, type Page } from './machine-queries.ts';
+import { MachineQueries, type Page, type QueriedStore } from './machine-queries.ts';
 import type { PageReader } from './page.ts';
 import { integerOf, type Parameters, textOf } from './parameters.ts';
 import { list, type Member, member } from './send.ts';
@@ -39,7 +38,7 @@ const mostDays = 36_500;
 
 /** The queries by path. */
 export function createAsks(options: {
-  readonly store: DocumentStore;
+  readonly store: QueriedStore;
   readonly authorizations: AuthorizationRecords;
 }): ReadonlyMap<string, Ask> {
   const queries = new MachineQueries(options.store);

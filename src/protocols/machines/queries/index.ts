@@ -1,7 +1,7 @@
 export { createAsks } from './asks.ts';
 export type { AuthorizationChange, AuthorizationRecords } from './authorization-records.ts';
 export { defaultQueryLimits, Gate, type QueryLimits } from './gate.ts';
-export { MachineQueries } from './machine-queries.ts';
+export { MachineQueries, type QueriedStore } from './machine-queries.ts';
 export { type QueryRoutesOptions, queryRoutes } from './routes.ts';
 export {
   errorCollection,

@@ -34,10 +34,13 @@ const maxDevices = 10_000;
 const deviceSlice = 50;
 const words = new Set<unknown>(Object.values(levels));
 
-export class MachineQueries {
-  readonly #store: DocumentStore;
+/** What queries need of a store. */
+export type QueriedStore = Pick<DocumentStore, 'find' | 'distinct'>;
 
-  constructor(store: DocumentStore) {
+export class MachineQueries {
+  readonly #store: QueriedStore;
+
+  constructor(store: QueriedStore) {
     this.#store = store;
   }
 

@@ -20,7 +20,7 @@ export interface PageReader {
 
 /** What a page is read for. */
 export interface PageRequest extends PageReader {
-  readonly store: DocumentStore;
+  readonly store: Pick<DocumentStore, 'find'>;
   readonly target: CollectionName;
   readonly query: Query & { readonly skip: number; readonly limit: number };
   /** What is answered of a document (all that is the machine's). */
