@@ -63,11 +63,14 @@ export class SerialInController implements SerialController {
     });
   }
 
-  /** All flows are about to stop, those who would get the messages too. */
-  stopping(lingerMs: number): void {
+  /**
+   * All flows are about to stop, those who would get the messages too. `isHeld`: somebody holds what was sent and sends it
+   * when they run again; given back as well it would come twice.
+   */
+  stopping(lingerMs: number, isHeld: boolean): void {
     this.#leave?.(lingerMs);
     this.#leave = undefined;
-    this.#options.port.giveBack(this.#undelivered.splice(0));
+    if (!isHeld) this.#options.port.giveBack(this.#undelivered.splice(0));
   }
 
   stop(lingerMs: number): void {

@@ -15,8 +15,10 @@ function register(RED: NodeRed): void {
       fail: (error, message) => node.error(error, message),
     });
     const started = () => controller.read();
+    // The flow engine of a box holds what sources send while flows are replaced.
+    const isHeld = RED.settings.holdfast !== undefined;
     const stopping = ({ type }: { type?: string }) => {
-      if (type === 'full') controller.stopping(lingerMs(false));
+      if (type === 'full') controller.stopping(lingerMs(false), isHeld);
     };
     // The nodes behind this one may be made after it: what is sent before all stand would reach nobody.
     RED.events.on('flows:started', started);

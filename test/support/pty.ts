@@ -54,10 +54,14 @@ export class PtyDevice {
     return this.#process?.stdin.write(bytes) ?? false;
   }
 
-  /** Resolves when the pseudo terminal takes more. */
+  /** Resolves when the pseudo terminal takes more, or is gone. */
   async drained(): Promise<void> {
     const input = this.#process?.stdin;
-    if (input?.writableNeedDrain) await Promise.race([once(input, 'drain'), once(input, 'close')]);
+    if (!input?.writableNeedDrain) return;
+    const over = new AbortController();
+    // Unplugged meanwhile, it takes nothing any more.
+    await Promise.race(['drain', 'close'].map((event) => once(input, event, { signal: over.signal }))).catch(() => {});
+    over.abort();
   }
 
   /** What it received until now. */
