@@ -1,7 +1,8 @@
 /**
  * The flow engine beside a plain Node-RED 5 with the same flow (printer-line, its serial port a pseudo terminal, its GPIO
  * simulated, its MQTT broker in this process): time from the start to running flows, resident memory at rest, and reports
- * per second from lines on the serial port to acknowledged on the gateway's disk. The plain one is Node-RED as it comes,
+ * per second from lines on the serial port to acknowledged on the gateway's disk; and how long machines wait for their
+ * PUBACK while the engine restarts. The plain one is Node-RED as it comes,
  * with the editor, the same palette, and a gateway without a flow engine to report to.
  *
  *     bin/node test/bench/flow-engine.ts [--quick] [--rounds N]
@@ -15,6 +16,7 @@ import { PtyDevice } from '../support/pty.ts';
 import { freePort, temporaryFolder } from '../support/temporary.ts';
 import { type Bench, benchmark, median } from './support/bench.ts';
 import { type Configuration, GatewayProcess } from './support/gateway.ts';
+import { load } from './support/load.ts';
 import { PlainNodeRed } from './support/plain-node-red.ts';
 import { residentBytes } from './support/processes.ts';
 
@@ -55,6 +57,8 @@ await benchmark(async (bench) => {
   await plain.end();
   await ours.kill();
   await compareMemory(bench, ours, plain);
+
+  await compareAcknowledgement(bench, ours);
 
   const lines = bench.pick(20_000, 1000);
   const rates = await bench.alternate(bench.rounds(3), {
@@ -110,6 +114,53 @@ async function compareMemory(bench: Bench, ours: GatewayProcess, plain: PlainNod
   });
   bench.state({ name: 'memory of the flow engine', unit, ours: [median(figures.engine)], target: { atMost: 100 } });
   bench.state({ name: 'memory of both', unit, ours: [median(figures.both)], target: { atMost: 175 } });
+}
+
+/** How long machines wait for PUBACK while the engine runs, and while it is killed and starts again. */
+async function compareAcknowledgement(bench: Bench, gateway: GatewayProcess): Promise<void> {
+  const port = gateway.mqttPort;
+  const measure = async () => {
+    const seconds = bench.pick(4, 1);
+    return (await load({ port, clients: 2, inflight: 1, seconds, warmup: 0.5, replies: true })).latencyMs.p99;
+  };
+  // The pauses before restarts grow: each round begins with a gateway that has seen none.
+  const anew = async () => {
+    await gateway.kill();
+    await startBoth(gateway);
+    await sleep(1500);
+  };
+  const times = await bench.alternate(bench.rounds(5), {
+    calm: async () => {
+      await anew();
+      return measure();
+    },
+    restarting: async () => {
+      await anew();
+      // Killed again as soon as it runs: it is starting nearly all the time.
+      const isOver = new AbortController();
+      const killing = killAgainAndAgain(gateway, isOver.signal);
+      const p99 = await measure();
+      isOver.abort();
+      await killing;
+      return p99;
+    },
+  });
+  bench.compare({
+    name: 'PUBACK, 99 %, while the flow engine restarts',
+    unit: 'ms',
+    ours: times.restarting,
+    beside: 'while it runs',
+    theirs: times.calm,
+    target: { atMost: 2 },
+  });
+}
+
+async function killAgainAndAgain(gateway: GatewayProcess, isOver: AbortSignal): Promise<void> {
+  while (!isOver.aborted) {
+    const { state, pid } = await flowState(gateway);
+    if (state === 'running' && pid !== undefined) process.kill(pid, 'SIGKILL');
+    await sleep(50);
+  }
 }
 
 /** Resolves with the milliseconds from the start of the process to a gateway that is ready and flows that run. */
