@@ -29,6 +29,8 @@ export const connectMqtt: Connect = async (options, listener) => {
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,
+    // A table of 65,536 buffers: 10 MB.
+    writeCache: false,
   });
   const session = new MqttSession({ client, socket, listener, connection });
   await session.welcome(options.signal);

@@ -9,9 +9,16 @@ import { readIfThere } from '../durable-file.ts';
 import { LineLimit } from '../line-limit.ts';
 import type { ChildSettings, LogLine, TlsMaterial } from '../protocol.ts';
 import { coreTypes, namesFor, withheld } from './core-nodes.ts';
-import { Editor } from './editor.ts';
+import type { Editor } from './editor.ts';
 import { logLine } from './log.ts';
-import { coreNodesFolder, loadRuntime, loadUtil, type NodeRedLogLine, type Runtime } from './node-red.ts';
+import {
+  coreNodesFolder,
+  loadMqttPacket,
+  loadRuntime,
+  loadUtil,
+  type NodeRedLogLine,
+  type Runtime,
+} from './node-red.ts';
 import type { Parent } from './parent.ts';
 import { createStorage } from './storage.ts';
 import { Traffic } from './traffic.ts';
@@ -69,6 +76,8 @@ export class Engine {
     const listensForFlows = child.allowNodes.includes('http-in') || child.allowNodes.includes('websocket');
     if (child.editor !== undefined) {
       const httpNodeRoot = listensForFlows ? '/flow' : false;
+      // It imports servers for HTTP, and with them much of Node that a headless engine never uses.
+      const { Editor } = await import('./editor.ts');
       this.#editor = new Editor({ listen: child.editor, mayInstall: child.mayInstall, httpNodeRoot, parent, clock });
     }
     const settings = { ...this.#settings(), ...(await this.#nodes()), ...this.#editor?.settings };
@@ -154,6 +163,10 @@ export class Engine {
       if (missing.length === 0) continue;
       const text = `the flow uses ${missing.join(', ')}: add ${word} to flows.allowNodes, or take it out of the flow`;
       this.log({ level: 'warn', text, facts: {} });
+    }
+    // Left to itself it makes a table of 65,536 buffers at its first packet: 10 MB. Who edits may need it any time.
+    if (editor !== undefined || used.has('mqtt-broker') || used.has('holdfast-gateway')) {
+      loadMqttPacket().writeToStream.cacheNumbers = false;
     }
     return {
       nodesExcludes: left.map(({ file }) => file),

@@ -96,5 +96,10 @@ export const loadLibrary = () =>
     getLibraryEntry(type: string, path: string): Promise<unknown>;
     saveLibraryEntry(type: string, path: string, meta: object, body: string): Promise<void>;
   };
+/** What writes the packets of Node-RED's MQTT nodes. */
+export const loadMqttPacket = () => {
+  const nodes = createRequire(require.resolve('@node-red/nodes'));
+  return createRequire(nodes.resolve('mqtt'))('mqtt-packet') as { writeToStream: { cacheNumbers: boolean } };
+};
 /** The folder of Node-RED's own nodes. */
 export const coreNodesFolder = dirname(require.resolve('@node-red/nodes'));
