@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { Aedes, type Client } from 'aedes';
 import { type Counters, countBy } from '../metrics.ts';
 import type { Logger } from '../platform/index.ts';
@@ -70,6 +71,8 @@ export function createProtocol(options: ProtocolOptions): Aedes {
     const greeting = local?.greeting(topic);
     if (greeting !== undefined) sessions.deliverOnly(session, topic, greeting);
   };
+  // Left to itself, what writes the packets makes a table of 65,536 buffers at the first one: 10 MB.
+  packetWriter().cacheNumbers = false;
   const aedes = new Aedes({
     mq: silentEmitter,
     persistence: new SessionPersistence(sessions),
@@ -168,6 +171,14 @@ export function createProtocol(options: ProtocolOptions): Aedes {
   aedes.on('clientError', (_, error) => logger.debug({ err: error }, 'An MQTT client failed'));
   aedes.on('connectionError', (_, error) => logger.debug({ err: error }, 'An MQTT connection failed'));
   return aedes;
+}
+
+/** aedes' own copy of it. */
+function packetWriter(): { cacheNumbers: boolean } {
+  const library = createRequire(import.meta.resolve('aedes'))('mqtt-packet') as {
+    writeToStream: { cacheNumbers: boolean };
+  };
+  return library.writeToStream;
 }
 
 /** In the place of aedes' emitter, which would hand every message to every matching reader. */

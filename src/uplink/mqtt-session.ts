@@ -78,6 +78,8 @@ export class MqttSession implements LinkSession {
       resubscribe: false,
       queueQoSZero: false,
       outgoingStore: emptyStore,
+      // A table of 65,536 buffers: 10 MB.
+      writeCache: false,
     });
     this.#client.handleMessage = (packet, done) => this.#onMessage(packet, done);
     this.#client.on('error', (error) => this.#fail(error));

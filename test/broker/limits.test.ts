@@ -1,5 +1,6 @@
 import * as assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { suite } from 'uvu';
 import { connectPacket, packet, publishPacket, RawClient } from '../support/mqtt-raw.ts';
 import { pause, process, startBroker, stopAll, until } from './harness.ts';
@@ -18,6 +19,13 @@ test('who does not send a whole CONNECT in time is closed, also drop by drop', a
   clearInterval(drops);
   assert.ok(Date.now() - started < 1000);
   assert.equal((counters.mqttClosed.get('connect-timeout') ?? 0) + (counters.mqttClosed.get('malformed') ?? 0), 2);
+});
+
+test('what writes the packets has no table of all numbers, which would be 10 MB', async () => {
+  const { port } = await startBroker();
+  await RawClient.open(port);
+  const { writeToStream } = createRequire(import.meta.resolve('aedes'))('mqtt-packet');
+  assert.equal(writeToStream.cacheNumbers, false);
 });
 
 test('a CONNECT over 4 KiB is closed by its header, and another first packet at once', async () => {
