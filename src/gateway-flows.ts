@@ -112,6 +112,7 @@ export class GatewayFlows {
       ...this.#options,
       config: flows,
       timezone: site.timezone,
+      language: site.language,
       logLevel: log.level,
       title: `Holdfast ${gatewayId}`,
       box: () => ({ socket: flowSocketPath(dataFolder), ...client }),

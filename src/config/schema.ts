@@ -34,7 +34,9 @@ export const schema = group('', {
     timezone: field(timezone(), 'Asia/Shanghai', {
       description: "Time zone of the times in machines' messages and in the gateway's answers.",
     }),
-    language: field(choice('zh', 'en'), 'zh', { description: "Language of the gateway's answers to machines." }),
+    language: field(choice('zh', 'en'), 'zh', {
+      description: "Language of the gateway's answers to machines, and of what the nodes of flows show.",
+    }),
   }),
   http: group('The HTTP server: reports over HTTP, `/healthz`, `/metrics`.', httpKeys),
   mqtt: group('The MQTT broker for the machines of the site.', mqttKeys),

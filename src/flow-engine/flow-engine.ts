@@ -39,8 +39,9 @@ export interface FlowAlarms {
 export interface FlowEngineOptions {
   readonly config: FlowsConfig;
   readonly dataFolder: string;
-  /** Time zone of the flows: the site's. */
+  /** Time zone of the flows, and language of what their nodes show: the site's. */
   readonly timezone: string;
+  readonly language: 'zh' | 'en';
   readonly logLevel: LogLevel;
   /** Shown in the editor's head. */
   readonly title: string;
@@ -237,6 +238,7 @@ export class FlowEngine {
       allowNodes: config.allowNodes,
       mayInstall: config.palette.install,
       telemetry: config.telemetry,
+      language: this.#options.language === 'zh' ? 'zh-CN' : 'en-US',
       logLevel:
         logLevel === 'warn' || logLevel === 'info' ? logLevel : /^(trace|debug)$/.test(logLevel) ? 'debug' : 'error',
       isSafeMode,

@@ -11,6 +11,8 @@ export interface ChildSettings {
   readonly allowNodes: readonly WithheldNode[];
   readonly mayInstall: boolean;
   readonly telemetry: boolean;
+  /** Of the statuses that nodes show, as Node-RED names it. */
+  readonly language: 'en-US' | 'zh-CN';
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
   /** Loads the flows without starting them. */
   readonly isSafeMode: boolean;

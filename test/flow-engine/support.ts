@@ -96,6 +96,7 @@ export function bench(options: {
     config: loadConfig({ file }).config.flows,
     dataFolder: folder.path,
     timezone: 'Asia/Shanghai',
+    language: 'en',
     logLevel: 'info',
     title: 'box of a test',
     box: () => ({ socket: '/nowhere', username: 'flows', password: 'secret-of-the-box' }),

@@ -156,6 +156,7 @@ export class FlowSite {
     writeFileSync(flowFile, JSON.stringify(flow));
     this.#environment = {
       HOLDFAST_GATEWAY_ID: 'box',
+      HOLDFAST_SITE_LANGUAGE: 'en',
       HOLDFAST_HTTP_HOST: '127.0.0.1',
       HOLDFAST_HTTP_PORT: String(httpPort),
       HOLDFAST_MQTT_HOST: '127.0.0.1',

@@ -117,6 +117,7 @@ export class LocalSite {
     this.proxy = await startTcpProxy({ port: this.central.ports.mqtt! });
     Object.assign(this.#environment, {
       HOLDFAST_GATEWAY_ID: 'box',
+      HOLDFAST_SITE_LANGUAGE: 'en',
       HOLDFAST_HTTP_HOST: '127.0.0.1',
       HOLDFAST_HTTP_PORT: String(httpPort),
       HOLDFAST_MQTT_HOST: '127.0.0.1',

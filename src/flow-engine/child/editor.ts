@@ -53,6 +53,8 @@ export class Editor {
       httpNodeRoot,
       adminAuth: this.#auth.settings,
       disableEditor: false,
+      // What an integrator came for stands where it is seen.
+      paletteCategories: ['subflows', 'common', 'Holdfast', 'function', 'network', 'sequence', 'parser', 'storage'],
       editorTheme: {
         page: { title: listen.title },
         header: { title: listen.title },

@@ -121,7 +121,7 @@ export class Engine {
       httpAdminRoot: false,
       httpNodeRoot: false,
       disableEditor: true,
-      lang: 'en-US',
+      lang: child.language,
       nodeCloseTimeout: nodeCloseMs,
       functionExternalModules: false,
       exportGlobalContextKeys: false,
