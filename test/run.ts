@@ -8,14 +8,17 @@
  *
  * The last line is `N passed, N failed`, with `, N skipped` when there are any; exit code 1 when one failed.
  */
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { keepCompiled } from './support/runner/compile-cache.ts';
 import { discover, type TestFile } from './support/runner/discover.ts';
 import { killAll, type Outcome, runFile } from './support/runner/run-file.ts';
 
 const { values, positionals } = parseArgs({ options: { long: { type: 'boolean' } }, allowPositionals: true });
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { files, unmatched } = discover({ root, long: values.long ?? false, patterns: positionals });
+keepCompiled(join(root, '.cache/compiled'));
 
 for (const [signal, code] of [
   ['SIGINT', 130],

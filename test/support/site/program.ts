@@ -18,6 +18,7 @@ export const cleanEnvironment: NodeJS.ProcessEnv = {
   HOME: process.env.HOME,
   TMPDIR: process.env.TMPDIR,
   LANG: 'C.UTF-8',
+  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
 };
 
 const run = promisify(execFile);
