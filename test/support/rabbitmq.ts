@@ -11,6 +11,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { endProcess, letGo, spawnWithUs } from './processes.ts';
+import { linkPlugins } from './rabbitmq-plugins.ts';
 import { freePorts, type TemporaryFolder, temporaryFolder } from './temporary.ts';
 import { type CertificateFiles, testCertificates } from './tls.ts';
 
@@ -94,13 +95,15 @@ export class Rabbit {
       detached: '1', // makes the start script replace itself by the server instead of waiting beside it
     };
     this.#write(options);
+    const plugins = this.#folder.file('plugins');
+    const isLean = linkPlugins(`${this.#bin}/rabbitmq-server`, pluginsOf(options), plugins);
+    if (isLean) this.#environment.RABBITMQ_PLUGINS_DIR = plugins;
   }
 
   #write(options: RabbitOptions): void {
     mkdirSync(this.#folder.file('data'));
     mkdirSync(this.#folder.file('log'));
-    const plugins = [...(options.mqtt ? ['rabbitmq_mqtt'] : []), ...(options.plugins ?? [])];
-    writeFileSync(this.#folder.file('enabled_plugins'), `[${plugins.join(',')}].\n`);
+    writeFileSync(this.#folder.file('enabled_plugins'), `[${pluginsOf(options).join(',')}].\n`);
     const { ca, server } = testCertificates();
     const lines: Record<string, string | number | boolean> = {
       'listeners.tcp.1': `127.0.0.1:${this.port}`,
@@ -230,6 +233,10 @@ export class Rabbit {
     child.on('error', () => {});
     return letGo(child);
   }
+}
+
+function pluginsOf({ mqtt, plugins = [] }: RabbitOptions): string[] {
+  return [...(mqtt ? ['rabbitmq_mqtt'] : []), ...plugins];
 }
 
 /** True when something on that port answers the protocol header with `connection.start`. */
