@@ -1,10 +1,12 @@
 /**
  * The test runner: `bin/node test/run.ts [--long] [part of a path …]`. Every `*.test.ts` under test/ (with `--long`:
- * `*.long.ts`) is plain uvu and runs in a process of its own, two at a time (HOLDFAST_TEST_CONCURRENCY).
+ * `*.long.ts`) is plain uvu and runs in a process of its own, three at a time (HOLDFAST_TEST_CONCURRENCY): many wait for
+ * a time limit or a server to pass, and two cores would be idle a quarter of the time with two.
  *
  * uvu alone exits 0 on a hook that throws, on a missing `.run()` and on nothing to run, and waits for ever for a test
  * that does not end (STYLE.md 24). Here all of these fail. One of the first ten lines of a file may be
- * `// deadline: 300s` (default 120s, with --long 3600s) or `// serial` (nothing else runs beside it).
+ * `// deadline: 300s` (default 120s, with --long 3600s), `// slow` (takes more than some 15 s) or `// serial` (nothing
+ * else runs beside it). Those with a longer deadline are begun first, then the slow ones, so that none is left at the end.
  *
  * The last line is `N passed, N failed`, with `, N skipped` when there are any; exit code 1 when one failed.
  */
@@ -69,8 +71,8 @@ function show({ file, passed, failed, skipped, failures, durationMs, output }: O
 }
 
 function concurrency(): number {
-  const wanted = Number(process.env.HOLDFAST_TEST_CONCURRENCY ?? 2);
-  return Number.isInteger(wanted) && wanted > 0 ? wanted : 2;
+  const wanted = Number(process.env.HOLDFAST_TEST_CONCURRENCY ?? 3);
+  return Number.isInteger(wanted) && wanted > 0 ? wanted : 3;
 }
 
 function indent(text: string): string {

@@ -1,3 +1,4 @@
+// slow
 /** The gateway's process between a real MQTT client, a real RabbitMQ, and a centre that says what the test wants. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

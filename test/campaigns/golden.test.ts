@@ -1,3 +1,4 @@
+// slow
 /**
  * Every message of the seed over the real wire, from a machine's MQTT packet to the document in the collection; and
  * every bad one, refused in the right shape, counted, kept, and never sent upstream.

@@ -1,3 +1,4 @@
+// slow
 /**
  * A machine sends the same bytes again: at once and in parallel, after the reply, after a kill -9 and after a clean
  * restart of the gateway. Stored once, answered each time; after the window it is a new report.

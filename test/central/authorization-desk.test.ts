@@ -1,3 +1,4 @@
+// slow
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Arrival, AuthorizationDesk, createCentralCounters, Gateways } from '../../src/central/index.ts';

@@ -1,3 +1,4 @@
+// slow
 import { setTimeout as sleep } from 'node:timers/promises';
 import amqp from 'amqplib';
 import { suite } from 'uvu';

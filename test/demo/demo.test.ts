@@ -1,3 +1,4 @@
+// slow
 /** The demo as `npm start` runs it: cut, killed, restored, ended. */
 import { execFileSync } from 'node:child_process';
 import { suite } from 'uvu';

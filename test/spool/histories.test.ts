@@ -1,3 +1,4 @@
+// slow
 /** Random histories against a model: see model/. The long form is histories.long.ts. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';

@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { discover } from './runner/discover.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -79,6 +80,18 @@ test('fails on a pattern that matches nothing, and still runs what the others ma
   assert.is(status, 1);
   assert.match(stdout, /no test file's path contains "no-such-file"/);
   assert.is(last, '2 passed, 1 failed, 1 skipped');
+});
+
+test('begins with the files of a longer deadline, then with the slow ones', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'runner-'));
+  const heads = { a: '', b: '// slow', c: '// deadline: 300s', d: '// deadline: 1s', e: '' };
+  for (const [name, head] of Object.entries(heads)) writeFileSync(join(folder, `${name}.ts`), `${head}\n`);
+  const patterns = Object.keys(heads).map((name) => join(folder, `${name}.ts`));
+  const { files } = discover({ root, long: false, patterns });
+  assert.equal(
+    files.map(({ name }) => basename(name, '.ts')),
+    ['c', 'b', 'a', 'e', 'd'],
+  );
 });
 
 test.run();

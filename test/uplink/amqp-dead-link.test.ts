@@ -1,3 +1,4 @@
+// slow
 /** A link on which nothing arrives any more, without any word of it: only heartbeats tell. Takes up to 30 s by nature. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';

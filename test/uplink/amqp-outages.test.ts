@@ -1,3 +1,4 @@
+// slow
 /** The AMQP transport when broker and network fail: every report ends confirmed, rejected, or in doubt, never lost. */
 import amqp from 'amqplib';
 import { suite } from 'uvu';

@@ -1,3 +1,4 @@
+// slow
 /** Reports over AMQP against RabbitMQ: how they arrive, and what the broker may refuse or hold back. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';

@@ -1,3 +1,4 @@
+// slow
 /** Who is let in over AMQP: each mistake of an operator has its own code, and a sentence with the next step. */
 import { createServer, type Server } from 'node:net';
 import { suite } from 'uvu';

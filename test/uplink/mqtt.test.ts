@@ -1,3 +1,4 @@
+// slow
 /** The MQTT transport, against RabbitMQ's MQTT plugin and against aedes. */
 import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';

@@ -10,6 +10,8 @@ export interface TestFile {
   readonly deadlineMs: number;
   /** True: no other file runs beside it. */
   readonly serial: boolean;
+  /** True: it takes so long that it should not be begun last. */
+  readonly slow: boolean;
 }
 
 /** What to look for. */
@@ -24,7 +26,7 @@ export interface Selection {
 
 const units = { ms: 1, s: 1000, m: 60_000 } as const;
 
-/** The test files of a selection, those that may take longest first, and the patterns that match none. */
+/** The test files of a selection, those that take longest first, and the patterns that match none. */
 export function discover({ root, long, patterns }: Selection): { files: TestFile[]; unmatched: string[] } {
   const all = globSync(`test/**/*.${long ? 'long' : 'test'}.ts`, { cwd: root }).map((name) => resolve(root, name));
   const chosen = new Set<string>();
@@ -37,7 +39,7 @@ export function discover({ root, long, patterns }: Selection): { files: TestFile
     for (const path of matching) chosen.add(path);
   }
   const files = (patterns.length === 0 ? all : [...chosen]).sort().map((path) => describe(root, path, long));
-  return { files: files.toSorted((a, b) => b.deadlineMs - a.deadlineMs), unmatched };
+  return { files: files.toSorted((a, b) => b.deadlineMs - a.deadlineMs || Number(b.slow) - Number(a.slow)), unmatched };
 }
 
 function contains(root: string, path: string, pattern: string): boolean {
@@ -46,8 +48,8 @@ function contains(root: string, path: string, pattern: string): boolean {
 
 function describe(root: string, path: string, long: boolean): TestFile {
   const head = readFileSync(path, 'utf8').split('\n', 10);
-  const serial = head.some((line) => line.trim() === '// serial');
+  const says = (hint: string) => head.some((line) => line.trim() === hint);
   const match = head.map((line) => /^\/\/ deadline: (\d+) ?(ms|s|m)$/.exec(line.trim())).find(Boolean);
   const deadlineMs = match ? Number(match[1]) * units[match[2] as keyof typeof units] : long ? 3_600_000 : 120_000;
-  return { path, name: relative(root, path), deadlineMs, serial };
+  return { path, name: relative(root, path), deadlineMs, serial: says('// serial'), slow: says('// slow') };
 }
