@@ -5,14 +5,13 @@ import { outageCampaign } from './outages.ts';
 const test = suite('outages between the box and the database');
 
 test('each outage once, over AMQP and MQTT: everything acknowledged arrives once and in order', () =>
-  outageCampaign((random) => [
+  outageCampaign(() => [
     ['lines cut in mid-message'],
     ['a centre killed'],
     ['rabbit restarted'],
     ['database killed'],
     ['lines cut in the handshake'],
-    ['both centres stopped', random.pick(['a gateway killed', 'lines cut in mid-message'])],
-    ['lines cut in mid-message'],
+    ['both centres stopped', 'a gateway killed'],
   ]));
 
 test.run();
