@@ -73,7 +73,7 @@ async function fillsAndGoesOn(small: SmallDisk): Promise<void> {
     await refuses(box);
     const waiting = (await box.health()).spool!.pending;
     await line.restore();
-    await until(async () => (await box.health()).spool!.pending < waiting / 2, 'the backlog goes', 60_000);
+    await until(async () => (await box.health()).spool!.pending < waiting / 2, 'the backlog goes', 60_000, 100);
     await load.acknowledges(200);
     await isWell(box);
 
@@ -98,6 +98,8 @@ async function isWell(box: Box): Promise<void> {
       return health.ok;
     },
     () => `the box is well again: ${JSON.stringify(last)}\n${box.program.tail}`,
+    20_000,
+    100,
   );
 }
 
@@ -110,6 +112,7 @@ async function refuses(box: Box): Promise<void> {
     },
     () => `the disk fills up\n${box.program.tail}`,
     60_000,
+    100,
   );
   // As large as a segment's free part could still hold, so that it cannot slip in; and never the same twice.
   const n = Math.floor(performance.now());

@@ -105,6 +105,7 @@ export class Box {
       },
       () => `the gateway takes reports\n${this.program.tail}`,
       withinMs,
+      50,
     );
     if (ended) throw new Error(`the gateway ended (${this.program.exitCode}):\n${this.program.tail}`);
   }
@@ -168,6 +169,7 @@ export class Box {
       },
       () => `everything delivered: ${JSON.stringify(last)}\n${this.program.tail}`,
       withinMs,
+      100,
     );
   }
 }

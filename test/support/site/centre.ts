@@ -55,6 +55,8 @@ export class Centre {
     await until(
       async () => (await this.health()).ok === true,
       () => `the centre runs\n${this.program.tail}`,
+      20_000,
+      50,
     );
   }
 
@@ -64,6 +66,7 @@ export class Centre {
       async () => Object.values((await this.health()).broker?.queues ?? {}).includes('reading'),
       () => `the centre reads\n${this.program.tail}`,
       withinMs,
+      50,
     );
   }
 

@@ -63,13 +63,14 @@ export class Load {
       async () => (await this.state()).acknowledged >= acknowledged + more,
       `${more} more acknowledged`,
       withinMs,
+      100,
     );
   }
 
   /** No new reports; resolves when the machines have nothing left to send, or after `withinMs`. Ends the generator. */
   async finish(withinMs = 30_000): Promise<LoadState> {
     await this.#ask('finish');
-    await until(async () => (await this.state()).waiting === 0, 'all acknowledged', withinMs);
+    await until(async () => (await this.state()).waiting === 0, 'all acknowledged', withinMs, 100);
     return await this.end();
   }
 

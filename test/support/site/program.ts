@@ -106,11 +106,15 @@ export async function runHoldfast(
   return (await running).stdout;
 }
 
-/** Waits until `condition` holds; fails with `what` after `withinMs`. A condition that throws does not hold. */
+/**
+ * Waits until `condition` holds; fails with `what` after `withinMs`. A condition that throws does not hold. It is looked
+ * at every `everyMs`; where a program is asked again and again, seldom, or the asking is what it is busy with.
+ */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string | (() => string),
   withinMs = 20_000,
+  everyMs = 20,
 ): Promise<void> {
   const deadline = performance.now() + withinMs;
   let last: unknown;
@@ -126,7 +130,7 @@ export async function until(
       const why = last === undefined ? '' : `\n${last instanceof Error ? last.message : String(last)}`;
       throw new Error(`not within ${withinMs} ms: ${typeof what === 'string' ? what : what()}${why}`);
     }
-    await sleep(20);
+    await sleep(everyMs);
   }
 }
 
