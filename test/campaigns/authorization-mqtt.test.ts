@@ -4,7 +4,6 @@
  * queries, leases, revocations and accounts take the same way as reports.
  */
 import * as assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
@@ -14,6 +13,7 @@ import { AskingMachine, askingIdentity } from '../support/site/asking-machine.ts
 import { type Box, createBox } from '../support/site/box.ts';
 import { type Centre, createCentre } from '../support/site/centre.ts';
 import { until } from '../support/site/program.ts';
+import { loginSoon, query } from '../support/site/queries.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary.ts';
 
@@ -57,11 +57,6 @@ const isConnected = (wanted: boolean) =>
     () => `the link is ${wanted ? 'up' : 'down'}\n${box.program.tail}`,
   );
 
-async function query(path: string, values: Record<string, string>): Promise<Record<string, unknown>> {
-  const response = await fetch(`http://127.0.0.1:${box.httpPort}${path}?${new URLSearchParams(values)}`);
-  return (await response.json()) as Record<string, unknown>;
-}
-
 test('asked, refused, granted; an account of the centre; a revocation is pushed within a second', async () => {
   assert.equal(await machine.report('device_base_info', {}), '');
   assert.equal((await machine.ask()).error, '授权不通过0');
@@ -70,21 +65,12 @@ test('asked, refused, granted; an account of the centre; a revocation is pushed 
   assert.match(await box.run(['lease', 'show', 'sn-m']), /state: valid.*source: signed/);
 
   await centre.run(['user', 'add', 'li', '--customer', '重庆达优'], 'li secret\n');
-  const passwd = createHash('sha256').update('li secret').digest('hex');
-  let token = '';
-  await until(
-    async () => {
-      await sleep(400);
-      token = (await query('/login/', { name: 'li', passwd })).token as string;
-      return token !== '';
-    },
-    () => `li can log in at the box\n${box.program.tail}`,
-  );
-  assert.ok((await query('/deviceInfo/auth/sn/', { sn: 'sn-m', token })).授权截止时间 !== undefined);
+  const token = await loginSoon(box, 'li', 'li secret');
+  assert.ok((await query(box, '/deviceInfo/auth/sn/', { sn: 'sn-m', token })).授权截止时间 !== undefined);
   await centre.run(['authorize', 'sn-m', '--revoke']);
   const startedAt = performance.now();
   await until(
-    async () => (await query('/deviceInfo/auth/sn/', { sn: 'sn-m', token })).错误 === '参数查询为空',
+    async () => (await query(box, '/deviceInfo/auth/sn/', { sn: 'sn-m', token })).错误 === '参数查询为空',
     'the lease is gone',
     3000,
   );

@@ -5,7 +5,6 @@
  * accounts and queries of both ends. The tests stand in the order of one story and share its state.
  */
 import * as assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +18,7 @@ import { AskingMachine, askingIdentity } from '../support/site/asking-machine.ts
 import { type Box, createBox } from '../support/site/box.ts';
 import { type Centre, createCentre } from '../support/site/centre.ts';
 import { until } from '../support/site/program.ts';
+import { login, loginSoon, query } from '../support/site/queries.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { freePort, type TemporaryFolder, temporaryFolder } from '../support/temporary.ts';
 import { testCertificates } from '../support/tls.ts';
@@ -85,38 +85,6 @@ const connected = () =>
     async () => (await box.health()).uplink?.connected === true,
     () => `the link is up\n${box.program.tail}`,
   );
-
-/** One of the HTTP queries, at the centre or at the box. */
-async function query(
-  end: Centre | Box,
-  path: string,
-  values: Record<string, string>,
-): Promise<Record<string, unknown>> {
-  const url = end === centre ? centre.url : `http://127.0.0.1:${(end as Box).httpPort}`;
-  const response = await fetch(`${url}${path}?${new URLSearchParams(values)}`);
-  assert.equal(response.status, 200, path);
-  return (await response.json()) as Record<string, unknown>;
-}
-
-async function login(end: Centre | Box, name: string, password: string): Promise<string> {
-  const passwd = createHash('sha256').update(password).digest('hex');
-  return (await query(end, '/login/', { name, passwd })).token as string;
-}
-
-/** Waits for a login that will be possible soon. */
-async function loginSoon(end: Centre | Box, name: string, password: string): Promise<string> {
-  let token = '';
-  await until(
-    async () => {
-      // Wrong passwords are slowed down: ask seldom.
-      await sleep(400);
-      token = await login(end, name, password);
-      return token !== '';
-    },
-    () => `${name} can log in\n${box.program.tail}`,
-  );
-  return token;
-}
 
 test('asked at once after the base information; each text of the seed; granted by command and by query', async () => {
   assert.equal(await a.report('device_base_info', {}), '');

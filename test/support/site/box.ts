@@ -56,6 +56,7 @@ export async function createBox(options: BoxOptions): Promise<Box> {
 export class Box {
   readonly httpPort: number;
   readonly mqttPort: number;
+  readonly url: string;
   readonly dataFolder: string;
   readonly program: Program;
   readonly #before: readonly string[];
@@ -65,6 +66,7 @@ export class Box {
     const { folder, name = 'box', machines, upstream, spool, config, before = [] } = options;
     this.httpPort = httpPort;
     this.mqttPort = mqttPort;
+    this.url = `http://127.0.0.1:${httpPort}`;
     this.dataFolder = options.dataFolder ?? join(folder, name);
     this.#before = before;
     this.#configFile = join(folder, `${name}.yaml`);
@@ -119,12 +121,12 @@ export class Box {
   }
 
   async health(): Promise<BoxHealth> {
-    const response = await fetch(`http://127.0.0.1:${this.httpPort}/healthz`, { signal: AbortSignal.timeout(5000) });
+    const response = await fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(5000) });
     return { code: response.status, ...((await response.json()) as Omit<BoxHealth, 'code'>) };
   }
 
   async metrics(): Promise<string> {
-    return await (await fetch(`http://127.0.0.1:${this.httpPort}/metrics`)).text();
+    return await (await fetch(`${this.url}/metrics`)).text();
   }
 
   /** Runs a command on this box: `lease list`, `audit verify`. Rejects when it fails. */
@@ -135,7 +137,7 @@ export class Box {
 
   /** `POST /reports/<channel>` with a machine's credential. */
   post(channel: string, body: Buffer | string, as: string | undefined): Promise<Response> {
-    return fetch(`http://127.0.0.1:${this.httpPort}/reports/${channel}`, {
+    return fetch(`${this.url}/reports/${channel}`, {
       method: 'POST',
       body: typeof body === 'string' ? body : new Uint8Array(body),
       headers: as === undefined ? {} : { authorization: authorizationOf(as) },
