@@ -4,6 +4,6 @@ import { crashCampaign } from './crash.ts';
 
 const test = suite('kill -9 of the gateway under load');
 
-test('eight kills: every acknowledged report is in the database once and in order', () => crashCampaign(8, 40));
+test('eight kills: every acknowledged report is in the database once and in order', () => crashCampaign(8, 25));
 
 test.run();

@@ -1,5 +1,5 @@
 /**
- * `kill -9` of the gateway at random instants under load. Used by crash.test.ts (a dozen kills) and crash.long.ts (200).
+ * `kill -9` of the gateway at random instants under load. Used by crash.test.ts (eight kills) and crash.long.ts (200).
  */
 import * as assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';

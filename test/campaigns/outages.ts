@@ -106,8 +106,11 @@ export const outages = {
 
 export type Outage = keyof typeof outages;
 
-/** Runs steps one after the other, the outages of a step at once; then takes stock of each box. */
-export async function outageCampaign(choose: (random: Random) => readonly Outage[][]): Promise<void> {
+/**
+ * Runs steps one after the other, the outages of a step at once; then takes stock of each box. `rate`: reports a second
+ * of each machine.
+ */
+export async function outageCampaign(choose: (random: Random) => readonly Outage[][], rate = 20): Promise<void> {
   const seed = campaignSeed('outages');
   const random = new Random(seed);
   const folder = temporaryFolder('holdfast-outages-');
@@ -120,18 +123,20 @@ export async function outageCampaign(choose: (random: Random) => readonly Outage
   );
   const branches: Branch[] = [];
   const plan = choose(random);
+  const open = (name: string, port: number, upstream: (port: number) => Record<string, unknown>) =>
+    openBranch(name, folder, random, rate, port, upstream);
   try {
     await Promise.all(centres.map((centre) => centre.start()));
     const amqps = (port: number) => `amqps://guest:guest@localhost:${port}`;
     const tls = { ca };
     branches.push(
-      await openBranch('d', folder, random, rabbit.tlsPort!, (port) => ({ url: amqps(port), tls })),
-      await openBranch('g', folder, random, rabbit.tlsPort!, (port) => ({
+      await open('d', rabbit.tlsPort!, (port) => ({ url: amqps(port), tls })),
+      await open('g', rabbit.tlsPort!, (port) => ({
         url: amqps(port),
         tls,
         replies: 'per-gateway',
       })),
-      await openBranch('q', folder, random, rabbit.mqttPort!, (port) => ({
+      await open('q', rabbit.mqttPort!, (port) => ({
         url: `mqtt://guest:guest@127.0.0.1:${port}`,
       })),
     );
@@ -179,6 +184,7 @@ async function openBranch(
   name: string,
   folder: TemporaryFolder,
   random: Random,
+  rate: number,
   port: number,
   upstream: (port: number) => Record<string, unknown>,
 ): Promise<Branch> {
@@ -198,7 +204,7 @@ async function openBranch(
     httpMachines,
     mqttPort: box.mqttPort,
     httpPort: box.httpPort,
-    rate: 20,
+    rate,
     journal: folder.file(`acknowledged-${name}`),
   });
   return { name, box, line, load };

@@ -201,7 +201,7 @@ test('a query is answered while thousands of reports wait, by any of two copies'
   await central.authorizations.set('sn000001', 30, '张三');
   for (const queue of ['device_auth_sn000001_res', 'device_base_info_sn000001_res']) await machine.listen(queue);
   const state = { ...baseInformation('sn000001'), 设备状态: '开始打印' };
-  for (let index = 0; index < 5000; index++) machine.send('device_process_info', { ...state, index });
+  for (let index = 0; index < 3000; index++) machine.send('device_process_info', { ...state, index });
   await machine.flush('device_process_info');
   const stored = () => central.counters.stored + second.counters.stored;
   const storedBefore: number[] = [];
@@ -216,7 +216,7 @@ test('a query is answered while thousands of reports wait, by any of two copies'
     storedBefore.push(stored());
   }
   // How fast the rest is stored is the computer's business.
-  assert.ok(storedBefore[0]! < 5000, `${storedBefore[0]} reports were stored before a query was answered`);
+  assert.ok(storedBefore[0]! < 3000, `${storedBefore[0]} reports were stored before a query was answered`);
   assert.is(central.counters.granted + second.counters.granted, 20);
   assert.ok(central.counters.granted > 0 && second.counters.granted > 0);
   await second.stop();
