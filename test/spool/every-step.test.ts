@@ -1,4 +1,4 @@
-// slow
+// deadline: 300s
 /**
  * The process is killed, or the power cut, at every single call to the file system: of the very first start, of a later
  * one, of a roll, of a segment's reuse, of a checkpoint, of a move. The box starts again, and nothing is missing.

@@ -82,6 +82,8 @@ export class World {
       logs: this.#logOptions,
       compression: this.random.pick(['off', 'off', 'always']),
       repeatWindow: { durationMs: windowMs, capacity: 8192 },
+      // The default takes 5 MB of memory at each of the many starts.
+      originWindow: { durationMs: 86_400_000, capacity: 8192 },
       indexed: { channel: 'base', lane: 'state' },
       events: { onEvicted: (log, count) => this.entries.evict(log, count) },
     };
