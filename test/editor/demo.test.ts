@@ -13,6 +13,7 @@ let editor: EditorPage;
 
 test.before(async () => {
   demo = new RunningDemo(folder.path, [], {
+    HOLDFAST_SITE_LANGUAGE: 'en',
     ...(await demoPorts()),
     HOLDFAST_FLOWS_EDITOR_PORT: String(await freePort()),
   });
