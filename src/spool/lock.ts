@@ -2,7 +2,7 @@
  * One process per spool folder. SQLite's exclusive lock is an advisory lock of the operating system: it is taken at
  * once or not at all, ends with the process however that ends, and also holds between containers that share a disk.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../errors.ts';
@@ -23,8 +23,10 @@ export interface FolderLock {
 export function lockFolder(folder: string): FolderLock {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const ownerPath = join(folder, 'owner');
-  const database = new DatabaseSync(join(folder, 'lock'));
+  const path = join(folder, 'lock');
+  const database = new DatabaseSync(path);
   try {
+    if (statSync(path).size === 0) givePage(database);
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
@@ -46,6 +48,15 @@ export function lockFolder(folder: string): FolderLock {
       if (held.delete(database)) database.close();
     },
   };
+}
+
+/** An empty database would be given its first page by each lock, which a full disk has no room for. */
+function givePage(database: DatabaseSync): void {
+  try {
+    database.exec('PRAGMA user_version = 1');
+  } catch {
+    // Another process has it, or the disk is full now: the lock itself says so.
+  }
 }
 
 function readOwner(path: string): number | undefined {

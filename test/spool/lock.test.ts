@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -51,6 +53,15 @@ test('is free again after its release, and not taken twice by one process', () =
   );
   lock.release();
   lockFolder(folder).release();
+});
+
+test('needs no room on a disk that is full: what it locks has its page from the first start on', () => {
+  const folder = temporaryFolder('lock-').file('spool');
+  lockFolder(folder).release();
+  const { size } = statSync(join(folder, 'lock'));
+  assert.ok(size > 0);
+  lockFolder(folder).release();
+  assert.is(statSync(join(folder, 'lock')).size, size);
 });
 
 test.run();
