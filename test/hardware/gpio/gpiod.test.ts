@@ -112,7 +112,9 @@ test('the real programs, where they are installed, understand the command lines'
   const request = { chip: 'no-such-chip', line: 17, activeLow: true, pull: 'none', debounceMs: 5 } as const;
   assert.is((await failure(tools.get(request))).code, 'no-gpio');
   assert.is((await failure(tools.lines('no-such-chip'))).code, 'no-gpio');
-  for (const child of [await tools.monitor(request), await tools.hold(request, 1)]) {
+  // One after the other: what one says must not be over before it is listened to.
+  for (const begin of [() => tools.monitor(request), () => tools.hold(request, 1)]) {
+    const child = await begin();
     let said = '';
     child.stderr.on('data', (chunk) => {
       said += chunk;
