@@ -107,10 +107,12 @@ export class GatewayFlows {
     const { tls } = flows.editor;
     const isServed = flows.enabled && flows.editor.enabled && tls !== undefined;
     const renew = (renewed: CertificateMaterial) => this.engine.setCertificate(pemOf(renewed));
-    const material = isServed ? certificates.watchServer('flows.editor.tls', tls, renew) : undefined;
+    const material = isServed ? certificates.watch('flows.editor.tls', tls, renew).current : undefined;
+    // The box starts without its editor, never with one in the clear; the certificates' alarm says what is wrong.
+    const editor = { ...flows.editor, enabled: flows.editor.enabled && (tls === undefined || material !== undefined) };
     return new FlowEngine({
       ...this.#options,
-      config: flows,
+      config: { ...flows, editor },
       timezone: site.timezone,
       language: site.language,
       logLevel: log.level,
