@@ -20,10 +20,12 @@ import { GatewayEvents } from './gateway-events.ts';
 import { GatewayFlows } from './gateway-flows.ts';
 import { gatewayHealth } from './gateway-health.ts';
 import { gatewayMetrics } from './gateway-metrics.ts';
+import { gatewayForwarder } from './gateway-uplink.ts';
 import { defaultHttpLimits, HttpServer } from './http/index.ts';
 import { MachineIntake } from './intake/index.ts';
 import { createCounters } from './metrics.ts';
 import {
+  boundClock,
   Certificates,
   type Clock,
   ClockTrust,
@@ -32,11 +34,11 @@ import {
   nodeFileSystem,
   SiteTime,
 } from './platform/index.ts';
-import { createChannels, LiveTexts, pushKinds, ReplyWriter, validateReport } from './protocols/machines/index.ts';
+import { createChannels, LiveTexts, pushKinds, ReplyWriter } from './protocols/machines/index.ts';
 import { administer, type FolderLock, lockFolder, Spool, type SpoolRequest } from './spool/index.ts';
 import { spoolOptions } from './spool-options.ts';
 import { textsAlarm } from './texts-alarm.ts';
-import { createTransport, Forwarder, type UplinkTransport } from './uplink/index.ts';
+import { createTransport, type Forwarder, type UplinkTransport } from './uplink/index.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
@@ -52,9 +54,6 @@ export interface GatewayOptions {
 }
 
 const watchEveryMs = 2000;
-/** Reports under way: a broker's confirm must not wait for a busy event loop, a database not for what is repeated. */
-const defaultWindow = { stored: 512, broker: 2048 } as const;
-
 /** A gateway; `start` and `stop` once each. */
 export class Gateway {
   readonly #options: GatewayOptions;
@@ -82,7 +81,7 @@ export class Gateway {
         else this.#alarms.clear('clock-untrusted');
       },
     });
-    const clock: Clock = { ...bound(options.clock), isTrusted: () => this.#clockTrust.state === 'yes' };
+    const clock: Clock = { ...boundClock(options.clock), isTrusted: () => this.#clockTrust.state === 'yes' };
     this.#options = { ...options, clock };
     this.#alarms = new Alarms(this.#options);
     this.#certificates = new Certificates({ ...this.#options, alarms: this.#alarms });
@@ -279,7 +278,8 @@ export class Gateway {
     this.#certificates.start();
     this.#stops.push(() => this.#certificates.stop());
     if (this.#transport !== undefined) {
-      this.#forwarder = new Forwarder({
+      this.#forwarder = gatewayForwarder({
+        config,
         spool,
         transport: authorization.share(this.#transport),
         clock,
@@ -287,20 +287,8 @@ export class Gateway {
         alarms: this.#alarms,
         counters,
         gatewayId: this.#id,
-        acknowledge: config.upstream.acknowledge,
-        window: config.upstream.window ?? defaultWindow[config.upstream.acknowledge],
-        receiptTimeoutMs: config.upstream.receiptTimeoutMs,
-        weights: {
-          alarm: config.spool.lanes.alarm.weight,
-          state: config.spool.lanes.state.weight,
-          process: config.spool.lanes.process.weight,
-          bulk: config.spool.lanes.bulk.weight,
-        },
+        channels,
         onDelivered: (origin) => flows.door.onDelivered(origin),
-        stateOf: (name, body) => {
-          const channel = channels.get(name);
-          return channel?.kind === 'process' ? validateReport(channel, body).state : undefined;
-        },
       });
     }
     flows.start();
@@ -435,15 +423,4 @@ export class Gateway {
       logger: logger.child({ part: 'uplink' }),
     });
   }
-}
-
-function bound(clock: Clock): Clock {
-  return {
-    wallMs: () => clock.wallMs(),
-    monotonicMs: () => clock.monotonicMs(),
-    isTrusted: () => clock.isTrusted(),
-    after: (delayMs, action) => clock.after(delayMs, action),
-    every: (periodMs, action) => clock.every(periodMs, action),
-    sleep: (delayMs) => clock.sleep(delayMs),
-  };
 }

@@ -39,3 +39,15 @@ export function systemClock(isTrusted: () => boolean = () => true): Clock {
     sleep: (delayMs) => new Promise((resolve) => setTimeout(resolve, delayMs)),
   };
 }
+
+/** The same clock as a plain object, of which a part can be replaced. */
+export function boundClock(clock: Clock): Clock {
+  return {
+    wallMs: () => clock.wallMs(),
+    monotonicMs: () => clock.monotonicMs(),
+    isTrusted: () => clock.isTrusted(),
+    after: (delayMs, action) => clock.after(delayMs, action),
+    every: (periodMs, action) => clock.every(periodMs, action),
+    sleep: (delayMs) => clock.sleep(delayMs),
+  };
+}

@@ -13,7 +13,7 @@ export {
   expiryWarningMs,
   type WatchedCertificate,
 } from './certificates.ts';
-export { type Clock, systemClock, type Timer } from './clock.ts';
+export { boundClock, type Clock, systemClock, type Timer } from './clock.ts';
 export { type ClockSynchronization, ClockTrust } from './clock-trust.ts';
 export { type FileSystem, nodeFileSystem, type OpenFile } from './file-system.ts';
 export { GroupQueue } from './group-queue.ts';
