@@ -59,7 +59,7 @@ export const boxAccountsFolder = (dataFolder: string): string => join(dataFolder
 
 const retryMs = 5000;
 /** A box that hears nothing for so long gives the thread of its documents back; it takes some 30 ms to have it again. */
-const threadIdleMs = 60_000;
+const threadIdleMs = 10_000;
 
 export class BoxQueries {
   readonly #options: BoxQueriesOptions;

@@ -136,6 +136,11 @@ export class Gateway {
     }
   }
 
+  /** Gives back the memory that a burst has left; for a quiet moment. */
+  giveBack(): void {
+    this.#spool?.giveBack();
+  }
+
   /** Looks at the files of certificates now, not only within the next seconds. */
   reloadCertificates(): Promise<void> {
     return this.#certificates.check();

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { HoldfastError } from '../errors.ts';
 import { type CertificateMaterial, contextOptions } from '../platform/index.ts';
+import { readThroughSlabs } from './slab-reading.ts';
 
 /** Where to listen. A port of 0 in `tls` or `plain` takes a free one; undefined is off. */
 export interface ListenOptions {
@@ -30,6 +31,8 @@ export class Listeners {
   readonly #servers = new Map<'plain' | 'tls' | 'path', Server>();
   readonly #perAddress = new Map<string, number>();
   #connections = 0;
+  /** Who waits for the last connection's end; a server does not know all of them (`readThroughSlabs`). */
+  readonly #emptied: (() => void)[] = [];
 
   constructor(options: ListenersOptions) {
     this.#options = options;
@@ -48,9 +51,7 @@ export class Listeners {
     const { listen, onSocket } = this.#options;
     const { host, plain, tls, path } = listen;
     if (plain !== undefined) {
-      const server = createServer((socket) => {
-        if (!socket.destroyed) onSocket(socket, false);
-      });
+      const server = createServer({ pauseOnConnect: true }, (socket) => this.#acceptPlain(socket, false));
       await this.#listen(server, 'plain', host, plain, 'mqtt.port');
     }
     if (tls !== undefined) {
@@ -60,6 +61,7 @@ export class Listeners {
       );
       // A failed handshake closes its own socket and is nobody else's matter.
       server.on('tlsClientError', (_, socket) => socket.destroy());
+      server.prependListener('connection', (socket: Socket) => this.#limit(socket));
       await this.#listen(server, 'tls', host, tls.port, 'mqtt.tls.port');
     }
     if (path !== undefined) await this.#listenAt(path);
@@ -75,10 +77,10 @@ export class Listeners {
     const servers = [...this.#servers.values()];
     this.#servers.clear();
     await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
+    if (this.#connections > 0) await new Promise<void>((resolve) => this.#emptied.push(resolve));
   }
 
   async #listen(server: Server, name: 'plain' | 'tls', host: string, port: number, key: string): Promise<void> {
-    server.prependListener('connection', (socket: Socket) => this.#limit(socket));
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => {
         const text = `${key}: another program listens on ${host}:${port}`;
@@ -94,16 +96,19 @@ export class Listeners {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     rmSync(path, { force: true });
     // Nobody else may write to it: what is said there needs no TLS.
-    const server = createServer((socket) => {
-      if (!socket.destroyed) this.#options.onSocket(socket, true);
-    });
-    server.prependListener('connection', (socket: Socket) => this.#limit(socket));
+    const server = createServer({ pauseOnConnect: true }, (socket) => this.#acceptPlain(socket, true));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ path }, resolve);
     });
     chmodSync(path, 0o600);
     this.#servers.set('path', server);
+  }
+
+  #acceptPlain(accepted: Socket, secure: boolean): void {
+    const socket = readThroughSlabs(accepted);
+    this.#limit(socket);
+    if (!socket.destroyed) this.#options.onSocket(socket, secure);
   }
 
   /** Counted from the first byte, since a TLS handshake costs more than what follows. */
@@ -127,6 +132,7 @@ export class Listeners {
     this.#perAddress.set(address, ofAddress + 1);
     socket.once('close', () => {
       this.#connections--;
+      if (this.#connections === 0) for (const resolve of this.#emptied.splice(0)) resolve();
       const left = (this.#perAddress.get(address) ?? 1) - 1;
       if (left === 0) this.#perAddress.delete(address);
       else this.#perAddress.set(address, left);

@@ -15,10 +15,10 @@ export const command: Command = {
     const signal = context.stopSignal();
     const logger = createLogger(config.log.level);
     const clock = systemClock();
-    const memory = new IdleMemory(clock);
     // A journal keeps what is written to a pipe; a person at a terminal sees it once.
     const announce = process.stderr.isTTY ? { announce: context.printError } : {};
     const gateway = new Gateway({ config, dataFolder: context.dataFolder, clock, logger, ...announce });
+    const memory = new IdleMemory({ clock, giveBack: () => gateway.giveBack() });
     process.on('SIGHUP', () => void gateway.reloadCertificates());
     await gateway.start();
     memory.start();

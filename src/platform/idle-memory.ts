@@ -5,7 +5,7 @@ import type { Clock, Timer } from './clock.ts';
 const checkEveryMs = 5000;
 /** Busier than this share of one core, the process is left alone: giving memory back takes some tens of ms. */
 const idleShare = 0.03;
-const worthBytes = 16 * 1024 * 1024;
+const worthBytes = 8 * 1024 * 1024;
 
 type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void;
 
@@ -15,6 +15,7 @@ type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resor
  */
 export class IdleMemory {
   readonly #clock: Clock;
+  readonly #giveBack: () => void;
   #timer: Timer | undefined;
   #cpu = process.cpuUsage();
   #atMs = 0;
@@ -22,8 +23,10 @@ export class IdleMemory {
   #settledBytes = 0;
   #collect: Collect | undefined;
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  /** `giveBack` is called before each collection, to let go of room that the program itself has kept. */
+  constructor(options: { clock: Clock; giveBack: () => void }) {
+    this.#clock = options.clock;
+    this.#giveBack = options.giveBack;
   }
 
   start(): void {
@@ -51,6 +54,7 @@ export class IdleMemory {
       setFlagsFromString('--expose-gc');
       this.#collect = runInNewContext('gc') as Collect;
     }
+    this.#giveBack();
     this.#collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
     this.#settledBytes = process.memoryUsage.rss();
   }

@@ -75,7 +75,7 @@ export interface RecentState {
 }
 
 const retryMs = 5000;
-/** The pause after a write is so many times as long as the write: the processor is the intake's when it is busy. */
+/** The pause after a write is so many times as long as the write, as long as reports come in: the processor is theirs. */
 const restShare = 9;
 const serialKey = messageFields.base.serial.key;
 const kinds: ReadonlySet<string> = new Set(['base', 'process', 'error']);
@@ -100,6 +100,8 @@ export class RecentReports {
   #queuedBytes = 0;
   #kept = 0;
   #passedOver = 0;
+  /** Reports that came since the last write began. */
+  #came = 0;
   #isOpen = false;
   #error: string | undefined;
   #isStopped = true;
@@ -158,6 +160,7 @@ export class RecentReports {
       return;
     }
     this.#queue.push(report);
+    this.#came++;
     this.#queuedBytes += report.payload.length;
     const { maxQueued, maxQueuedBytes } = this.#limits;
     if (this.#queue.length > maxQueued || this.#queuedBytes > maxQueuedBytes) this.#dropOldest();
@@ -189,6 +192,7 @@ export class RecentReports {
   async #turn(work = () => this.#openAndWrite()): Promise<void> {
     const { alarms, logger, clock } = this.#options;
     const begunMs = clock.monotonicMs();
+    this.#came = 0;
     try {
       await work();
       if (this.#error !== undefined) {
@@ -206,7 +210,8 @@ export class RecentReports {
     this.#work = undefined;
     if (this.#error !== undefined) this.#later(retryMs);
     else if (this.#queue.length > 0) {
-      this.#later(Math.max(this.#limits.pauseMs, (clock.monotonicMs() - begunMs) * restShare));
+      const restMs = this.#came === 0 ? 0 : (clock.monotonicMs() - begunMs) * restShare;
+      this.#later(Math.max(this.#limits.pauseMs, restMs));
     }
   }
 

@@ -69,6 +69,11 @@ export class Group {
     this.#entries.length = 0;
   }
 
+  /** Gives back the room that a burst has left an empty group with. */
+  shrink(): void {
+    if (this.count === 0 && this.#buffer.length > startBytes) this.#buffer = Buffer.allocUnsafeSlow(startBytes);
+  }
+
   add(content: RecordContent, resolve: (ordinal: number) => void, reject: (error: unknown) => void): void {
     this.#ensure(this.#end + recordBytesAtMost(content) + pageBytes);
     const first = this.#place!;

@@ -176,6 +176,14 @@ export class LogWriter {
     this.#running ??= this.#run();
   }
 
+  /** Gives back the room for groups that a burst has left, unless something is being written. */
+  giveBack(): void {
+    if (this.#running !== undefined) return;
+    this.#filling.shrink();
+    this.#writing.clear();
+    this.#writing.shrink();
+  }
+
   /** Writes what is waiting and closes the file; appends are refused from now on. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -91,6 +91,11 @@ export class Log {
     this.#writer.enqueue(content, resolve, reject);
   }
 
+  /** Gives back the memory that a burst has left. */
+  giveBack(): void {
+    this.#writer.giveBack();
+  }
+
   /** Reads the open records in order from `ordinal`, or from the oldest one. */
   createReader(ordinal = this.#progress.acknowledged.cursor): LogReader {
     const { acknowledged } = this.#progress;

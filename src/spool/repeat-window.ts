@@ -3,7 +3,8 @@
  * answered again and nothing is stored twice. The spool has two: of reports that are known by their bytes, and of those
  * that were given a name where they come from (`origin`).
  *
- * In memory: 64 bits of a keyed SHA-256 per report, in typed arrays. On disk, in one file: a ring with the whole SHA-256, against which a hit is checked before it counts. A report enters the window only after it is on disk:
+ * In memory: 32 bits of a keyed SHA-256 per report, in typed arrays (15 bytes a report in all). On disk, in one file: a
+ * ring with the whole SHA-256, against which a hit is checked before it counts; one look-up in some ten thousand is checked in vain. A report enters the window only after it is on disk:
  * a report that is remembered and not stored would be lost. The file may lag; what it misses is found again in the
  * newest segments at start.
  */
@@ -15,6 +16,7 @@ import { crc32c } from './crc32c.ts';
 
 const headerBytes = 4096;
 const entryBytes = 48;
+const digestBytes = 32;
 const magic = Buffer.from('HOLDREPT');
 /** Reports that were under way when the checkpoint was made have sequences from before it. */
 const recoveryMargin = 20_000;
@@ -38,7 +40,6 @@ export class RepeatWindow {
   #key = Buffer.alloc(0);
   #scratch = Buffer.alloc(4096);
   readonly #low: Uint32Array;
-  readonly #high: Uint32Array;
   /** Tenths of a second of window time. */
   readonly #time: Uint32Array;
   readonly #heads: Int32Array;
@@ -76,9 +77,8 @@ export class RepeatWindow {
     this.#windowMs = options.windowMs;
     this.#nowMs = options.nowMs;
     this.#low = new Uint32Array(options.capacity);
-    this.#high = new Uint32Array(options.capacity);
     this.#time = new Uint32Array(options.capacity);
-    this.#heads = new Int32Array(options.capacity);
+    this.#heads = new Int32Array(Math.ceil(options.capacity / 2));
     this.#links = new Int32Array(options.capacity);
     this.#present = new Uint8Array(options.capacity);
   }
@@ -132,7 +132,10 @@ export class RepeatWindow {
     scratch.write(channel, 32, 'latin1');
     scratch[32 + channel.length] = 0;
     scratch.set(payload, 33 + channel.length);
-    const digest = hash('sha256', scratch.subarray(0, length), 'buffer');
+    // As text, and into a shared slab: a buffer made by the hash itself takes twice the time, and its small piece of the
+    // allocator's heap lives until the next collection, among others that stay.
+    const digest = Buffer.allocUnsafe(digestBytes);
+    digest.write(hash('sha256', scratch.subarray(0, length), 'binary'), 0, digestBytes, 'latin1');
     if (this.#scratch.length > 65536) this.#scratch = Buffer.alloc(4096);
     return digest;
   }
@@ -183,7 +186,7 @@ export class RepeatWindow {
     writeU32(entry, 38, time);
     entry.writeUInt16LE(this.#lap, 42);
     writeU32(entry, 44, crc32c(entry, 0, 44));
-    this.#link(slot, readU32(digest, 0), readU32(digest, 4), time);
+    this.#link(slot, readU32(digest, 0), time);
     this.#next = slot + 1;
     if (this.#next === this.#capacity) {
       this.#next = 0;
@@ -227,11 +230,10 @@ export class RepeatWindow {
 
   #find(digest: Buffer): { slot: number; entry: Buffer } | undefined {
     const low = readU32(digest, 0);
-    const high = readU32(digest, 4);
     const oldest = this.#oldest();
-    for (let link = this.#heads[low % this.#capacity]!; link !== 0; link = this.#links[link - 1]!) {
+    for (let link = this.#heads[low % this.#heads.length]!; link !== 0; link = this.#links[link - 1]!) {
       const slot = link - 1;
-      if (this.#low[slot] !== low || this.#high[slot] !== high || this.#time[slot]! < oldest) continue;
+      if (this.#low[slot] !== low || this.#time[slot]! < oldest) continue;
       const entry = this.#read(slot);
       if (entry !== undefined && entry.compare(digest, 0, 32, 0, 32) === 0) return { slot, entry };
     }
@@ -303,7 +305,7 @@ export class RepeatWindow {
         const time = readU32(chunk, at + 38);
         if (time > newest) newest = time;
         const slot = base + index;
-        this.#link(slot, readU32(chunk, at), readU32(chunk, at + 4), time);
+        this.#link(slot, readU32(chunk, at), time);
         const sequence = readU48(chunk, at + 32) % settledBit;
         if (sequence >= recoverFrom) this.#loaded.add(sequence);
         // The newest lap stands at the beginning of the ring, perhaps with holes; its last entry is the newest.
@@ -319,19 +321,18 @@ export class RepeatWindow {
     return newest * 100;
   }
 
-  #link(slot: number, low: number, high: number, time: number): void {
+  #link(slot: number, low: number, time: number): void {
     this.#low[slot] = low;
-    this.#high[slot] = high;
     this.#time[slot] = time;
     this.#present[slot] = 1;
-    const bucket = low % this.#capacity;
+    const bucket = low % this.#heads.length;
     this.#links[slot] = this.#heads[bucket]!;
     this.#heads[bucket] = slot + 1;
   }
 
   #unlink(slot: number): void {
     this.#present[slot] = 0;
-    const bucket = this.#low[slot]! % this.#capacity;
+    const bucket = this.#low[slot]! % this.#heads.length;
     let link = this.#heads[bucket]!;
     if (link === slot + 1) {
       this.#heads[bucket] = this.#links[slot]!;

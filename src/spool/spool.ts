@@ -295,6 +295,11 @@ export class Spool {
     };
   }
 
+  /** Gives back the memory that a burst has left; for a quiet moment. */
+  giveBack(): void {
+    for (const log of this.#logs.values()) log.giveBack();
+  }
+
   /** Writes what waits, saves everything, closes all files. Appends are refused from now on. */
   async close(): Promise<void> {
     if (this.#state !== 'open') return;
