@@ -2,7 +2,9 @@
  * A backlog goes to RabbitMQ, 512 under way, `acknowledge: broker`: a gateway that is started on a spool full of
  * reports, beside a bare amqplib loop that publishes as many from memory (over TLS), and beside RabbitMQ's shovel from a
  * queue on another node (without TLS; its own transfer, with the same prefetch and confirms). The far end is one RabbitMQ
- * whose queue nobody reads; the rate is that of the arrivals there, from the first tenth to the last.
+ * whose queue nobody reads; the rate is that of the arrivals there, from the first tenth to the last. The last comparison
+ * is made again with the far queue on the disk (`queue-mode: lazy`, as docs/central.md advises before RabbitMQ 3.12): a
+ * queue that keeps everything in memory spends most of its time on collecting garbage.
  *
  *     bin/node test/bench/uplink-drain.ts [--quick] [--rounds N]
  */
@@ -75,6 +77,8 @@ await benchmark(async (bench) => {
     bare: () => bare(far.url),
     shovel,
   });
+  await far.ctl('set_policy', 'reports', '^device_', '{"queue-mode":"lazy"}', '--apply-to', 'queues');
+  const lazy = await bench.alternate(rounds, { gateway: () => gateway(far.url), shovel });
   await farQueue.close();
   await edgeQueue.close();
   await Promise.all([far.remove(), edge.remove()]);
@@ -98,4 +102,11 @@ await benchmark(async (bench) => {
     target: { atLeast: atLeast.shovel },
   });
   bench.compare({ ...withoutTls, beside: loop, theirs: plain.bare });
+  bench.compare({
+    name: 'drain without TLS, far queue lazy',
+    unit,
+    ours: lazy.gateway,
+    beside: "RabbitMQ's shovel",
+    theirs: lazy.shovel,
+  });
 });
