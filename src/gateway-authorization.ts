@@ -84,7 +84,7 @@ export class GatewayAuthorization implements Authority {
       clock: time.state,
       centreKey: centreKey === undefined ? 'none' : 'pinned',
       hardware: hardwareSource,
-      ...((hardwareSource === 'machine-id' || hardwareSource === 'none') && { hardwareIsWeak: true }),
+      ...(['machine-id', 'boot', 'none'].includes(hardwareSource) && { hardwareIsWeak: true }),
     };
   }
 

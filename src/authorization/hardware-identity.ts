@@ -1,8 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Where an identity comes from, strongest first. `machine-id` is part of the data of the system and copied with it. */
-export type HardwareSource = 'configured' | 'device-tree' | 'dmi' | 'machine-id' | 'none';
+/**
+ * Where an identity comes from, strongest first. `machine-id` is part of the data of the system and copied with it; `boot`
+ * is another after each start of the system.
+ */
+export type HardwareSource = 'configured' | 'device-tree' | 'dmi' | 'machine-id' | 'boot' | 'none';
 
 /** What tells this box from another one with the same data. */
 export interface HardwareIdentity {
@@ -23,8 +26,9 @@ const placeholders = new Set([
 /**
  * Every identity that can be read here, strongest first: `authorization.hardwareIdentity` alone where it is given, else
  * the serial number in the device tree (Raspberry Pi), the board's UUID (readable by root only on most systems), the
- * system's machine-id. That one is not taken in a container, where it usually comes with the image. Empty when there is
- * none. `root` is where `proc`, `sys` and `etc` are looked for.
+ * system's machine-id. That one is not taken in a container, where it usually comes with the image. Where there is none of
+ * these it is the kernel's boot id: it ends with the next start of the system, but not with one of the program, and no
+ * other computer has it. `root` is where `proc`, `sys` and `etc` are looked for.
  */
 export function hardwareIdentities(configured: string | undefined, root = '/'): HardwareIdentity[] {
   if (configured !== undefined) return [{ source: 'configured', value: configured }];
@@ -40,7 +44,9 @@ export function hardwareIdentities(configured: string | undefined, root = '/'): 
   const machineId = isContainer ? '' : read(root, 'etc/machine-id').toLowerCase();
   if (/^[0-9a-f]{32}$/.test(machineId) && variety(machineId) > 1)
     found.push({ source: 'machine-id', value: machineId });
-  return found;
+  if (found.length > 0) return found;
+  const bootId = read(root, 'proc/sys/kernel/random/boot_id').toLowerCase();
+  return /^[0-9a-f-]{36}$/.test(bootId) ? [{ source: 'boot', value: bootId }] : [];
 }
 
 /** How many different characters a text has: what nobody has filled in repeats a few. */

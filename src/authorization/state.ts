@@ -186,7 +186,7 @@ export class AuthorizationState {
     // A stronger one that could not be read before does not make it another box.
     const same = found.find((identity) => fingerprint(this.#boxKey, identity) === kept);
     this.#hardware = same ?? found[0] ?? nobody;
-    if (this.#hardware.source === 'none') {
+    if (!this.#hasHardware) {
       alarms.raise('hardware-identity-missing', { next: 'set authorization.hardwareIdentity' });
     }
     if (this.#hardware.source === 'machine-id') {
@@ -196,8 +196,13 @@ export class AuthorizationState {
     return same !== undefined;
   }
 
+  get #hasHardware(): boolean {
+    return this.#hardware.source !== 'none' && this.#hardware.source !== 'boot';
+  }
+
   async #keepFingerprint(): Promise<void> {
-    if (this.#hardware.source === 'none') return;
+    // After the next start of the system it would be taken for other hardware.
+    if (!this.#hasHardware) return;
     await this.#boxKey.save();
     await this.#journal.put(hardwareKey, fingerprint(this.#boxKey, this.#hardware));
   }

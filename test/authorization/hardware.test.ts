@@ -14,6 +14,7 @@ const test = suite('hardware identity');
 const serialNumber = 'proc/device-tree/serial-number';
 const productUuid = 'sys/class/dmi/id/product_uuid';
 const machineId = 'etc/machine-id';
+const bootId = 'proc/sys/kernel/random/boot_id';
 const goodId = '0123456789abcdef0123456789abcdef';
 
 function computer(files: Record<string, string>): string {
@@ -85,6 +86,24 @@ test('a box stays itself when a stronger identity becomes readable, and without 
   const again = await openBox({ fileSystem, root: computer({}), clock: box.clock });
   assert.is(again.look(), 'bad-seal');
   await again.state.close();
+});
+
+test('in a container leases outlive the gateway, and end with the next start of the system', async () => {
+  const container = (boot: string) =>
+    computer({ [machineId]: goodId, '.dockerenv': '', [bootId]: `${boot}-4065-4c61-a61e-b95f9df603ab\n` });
+  const fileSystem = await newDisk();
+  const box = await openBox({ fileSystem, root: container('292f38c6') });
+  assert.is(box.state.hardwareSource, 'boot');
+  assert.ok(box.alarms.active.has('hardware-identity-missing'));
+  await box.state.leases.grant(identity);
+  await box.state.close();
+  const again = await openBox({ fileSystem, root: container('292f38c6'), clock: box.clock });
+  assert.is(again.look(), 'valid');
+  await again.state.close();
+  const later = await openBox({ fileSystem, root: container('0d5a1e77'), clock: box.clock });
+  assert.is(later.look(), 'bad-seal');
+  await later.state.close();
+  assert.equal(sources({ [bootId]: '292f38c6-4065-4c61-a61e-b95f9df603ab\n', [machineId]: goodId }), ['machine-id']);
 });
 
 test('the key is 32 random bytes for the owner alone', async () => {
