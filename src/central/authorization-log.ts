@@ -68,6 +68,31 @@ export async function logAnswers(
   if (lines.length > 0) await store.insertBatch(authorizationLogCollection, lines);
 }
 
+const changeId = (serialNumber: string, number: number) => `change-${serialNumber}-${number}`;
+
+/**
+ * The number of the next change of a machine of which there is no record: 1, or beyond what the log has, where somebody
+ * removed the record from the database. Gateways ignore an older number, and the log has one line for each.
+ */
+export async function nextVersion(store: DocumentStore, serialNumber: string): Promise<bigint> {
+  const isLogged = async (number: number) => {
+    const filter = { _id: changeId(serialNumber, number) };
+    return (await store.find(authorizationLogCollection, { filter, limit: 1 })).length > 0;
+  };
+  let last = 0;
+  let free = 1;
+  while (await isLogged(free)) {
+    last = free;
+    free *= 2;
+  }
+  while (free - last > 1) {
+    const middle = Math.floor((last + free) / 2);
+    if (await isLogged(middle)) last = middle;
+    else free = middle;
+  }
+  return BigInt(free);
+}
+
 /** Writes a change down; the same change again is the same line. */
 export async function logChange(
   store: DocumentStore,
@@ -75,7 +100,7 @@ export async function logChange(
   format: (wallMs: number) => string,
 ): Promise<void> {
   const document: StoredDocument = {
-    _id: `change-${change.serial}-${change.version}`,
+    _id: changeId(change.serial, change.version),
     [serial]: change.serial,
     [kind]: authorizationLogKinds.change,
     [granted]: change.granted ? '1' : '0',

@@ -3,7 +3,8 @@
  * them. `_id` = 序列号, `_version` (rises with each change), `_until` (Date: until when), and of the last change `_by`,
  * `_former` (授权截止时间 before it) and `_pending` (true until it is in the change log and on its way to the gateways).
  *
- * A record that another program has made has the seed's keys only, and any `_id`: it counts, with version 0.
+ * A record that another program has made has the seed's keys only, and any `_id`: it counts, with version 0. In one of
+ * ours 授权截止时间 counts as well: who changes it in the database, by hand or with a tool of their own, knows no `_until`.
  */
 import type { SiteTime } from '../platform/index.ts';
 import { type Identity, identityFields, messageFields, recordKeys } from '../protocols/machines/index.ts';
@@ -49,8 +50,10 @@ export async function readRecords(
 export function toRecord(document: StoredDocument, siteTime: SiteTime): AuthorizationRecord {
   const until = document[recordKeys.until];
   const text = typeof until === 'string' ? until : '';
-  const untilMs =
-    document._until instanceof Date ? document._until.getTime() : (siteTime.parse(text) ?? Number.NEGATIVE_INFINITY);
+  // Of a local time that occurs twice only `_until` tells which is meant.
+  const exactMs = document._until instanceof Date ? document._until.getTime() : undefined;
+  const isExact = exactMs !== undefined && siteTime.format(exactMs) === text;
+  const untilMs = isExact ? exactMs : (siteTime.parse(text) ?? Number.NEGATIVE_INFINITY);
   const version = typeof document._version === 'bigint' ? Number(document._version) : 0;
   return { serial: String(document[serialKey]), until: text, untilMs, version, document };
 }

@@ -2,7 +2,8 @@
  * Authorizations of machines: read, changed by people, and told to the gateways that have seen the machine.
  *
  * Invariants: 版本 rises by one with each change, also when several copies of the centre and the command line change at
- * once. A change is in force (for queries), in the change log and in the outbox of every gateway before it is answered.
+ * once, and goes on where a record was removed from the database. A change is in force (for queries), in the change log
+ * and in the outbox of every gateway before it is answered.
  * Failure behaviour: rejects with `database-unreachable`; the change is then made or not. One that is made and not yet
  * logged or on its way (`_pending`: a crash in between, or the command line, which has no key to sign with) is completed
  * by `sweep` of any running copy.
@@ -12,7 +13,7 @@ import type { MachineRegistry } from '../documents/index.ts';
 import type { Clock, Logger, SiteTime } from '../platform/index.ts';
 import { encodePush, type Identity, readIdentity, recordKeys, signGrant } from '../protocols/machines/index.ts';
 import type { DocumentStore } from '../store/index.ts';
-import { logChange } from './authorization-log.ts';
+import { logChange, nextVersion } from './authorization-log.ts';
 import {
   type AuthorizationRecord,
   authorizationCollection,
@@ -130,13 +131,15 @@ export class Authorizations {
       _former: former?.until ?? null,
       _pending: true,
     };
+    const present = former?.document._version;
+    const isNumbered = typeof present === 'bigint';
+    const number = isNumbered ? 1n : await nextVersion(store, serial);
     if (former?.document._id === serial) {
-      const filter = { _version: former.document._version as bigint };
       const document = await store.update(
         authorizationCollection,
         serial,
-        { set, add: { _version: 1n } },
-        typeof filter._version === 'bigint' ? { filter } : {},
+        { set, add: { _version: number } },
+        isNumbered ? { filter: { _version: present } } : {},
       );
       return document && toRecord(document, siteTime);
     }
@@ -145,7 +148,7 @@ export class Authorizations {
       ...identityDocument(identity),
       ...set,
       _id: serial,
-      _version: 1n,
+      _version: number,
       [recordKeys.createdAt]: typeof createdAt === 'string' ? createdAt : now,
     };
     const [outcome] = await store.insertBatch(authorizationCollection, [{ document, series: serial }]);

@@ -101,6 +101,24 @@ test('an end that another program wrote counts, and one that nobody can read doe
   await store.stop();
 });
 
+test('of a record of the centre, the end that was changed in the database counts', async () => {
+  const store = new SqliteDocumentStore({ folder: temporaryFolder().path });
+  await store.start();
+  const clock = new ManualClock();
+  const { it } = desk(store, clock);
+  await knowMachine(store, 'sn1');
+  await bareService(store, clock).set('sn1', 120, 'a');
+  for (const [until, outcome] of [
+    ['2020-01-01 00:00:00', 'refused'],
+    ['2126-01-01 00:00:00', 'granted'],
+    ['', 'refused'],
+  ]) {
+    await store.update(authorizations, 'sn1', { set: { 授权截止时间: until! } });
+    assert.is((await it.take([arrival(clock, 'sn1')]))[0]!.outcome, outcome, until);
+  }
+  await store.stop();
+});
+
 test('the line in the log is there before the answer is', async () => {
   const store = new SqliteDocumentStore({ folder: temporaryFolder().path });
   await store.start();

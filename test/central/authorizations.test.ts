@@ -91,6 +91,25 @@ test('a record that another program has made counts, and is taken over by the fi
   assert.equal([record!._version, record!.创建时间, record!._former], [1n, '2020-01-01 00:00:00', '2030-1-2 3:04:05']);
 });
 
+test('a record that was removed from the database, or lost its number, is numbered on, and each change is logged', async () => {
+  const { it } = service(new ManualClock(noon));
+  await knowMachine(store, 'sn-gone');
+  for (const days of [1, 2, 3, 4, 5]) await it.set('sn-gone', days, 'a');
+  await store.remove(authorizations, { _id: 'sn-gone' });
+  await it.set('sn-gone', -1, 'a');
+  await store.put(authorizations, {
+    _id: 'sn-gone',
+    序列号: 'sn-gone',
+    ...identity,
+    授权截止时间: '2030-01-01 00:00:00',
+  });
+  await it.set('sn-gone', -2, 'a');
+  const [record] = await store.find(authorizations, { filter: { _id: 'sn-gone' } });
+  assert.is(record!._version, 7n);
+  const lines = await store.find(log, { filter: { 序列号: 'sn-gone' } });
+  assert.equal(lines.map(({ 版本: version }) => Number(version)).sort(), [1, 2, 3, 4, 5, 6, 7]);
+});
+
 test('what a change could not finish is finished by a sweep, once', async () => {
   const { it, gateways } = service(new ManualClock(noon));
   await knowMachine(store, 'sn-cut');
