@@ -5,7 +5,8 @@
  * end with the time here. An answer to a gateway also carries the terms, signed for that gateway alone.
  *
  * Invariants: a query and its answer are in `device_auth_log` before the answer goes out. The gateway is noted before the
- * authorization is read, so that a later change finds it. Nothing is stored in `device_info.device_auth`.
+ * authorization is read, so that a later change finds it. Nothing is stored in `device_info.device_auth`; what is
+ * malformed is kept in `device_info.rejected`, as of every channel.
  * Failure behaviour: while the database is away nobody is answered (a gateway's lease answers there); the query is tried
  * again until it is `answerWithinMs` old, then dropped: a late grant must not lie in a queue until the machine asks next.
  */
@@ -29,12 +30,13 @@ import {
   type Validation,
   validateAuthorizationQuery,
 } from '../protocols/machines/index.ts';
-import type { DocumentStore, StoredDocument } from '../store/index.ts';
+import type { DocumentStore, NewDocument, StoredDocument } from '../store/index.ts';
 import { logAnswers } from './authorization-log.ts';
 import { type AuthorizationRecord, readRecords } from './authorization-record.ts';
 import type { Gateways } from './gateways.ts';
 import type { Answer, Arrival } from './ingest.ts';
 import type { CentralCounters } from './metrics.ts';
+import { documentId, maxBodyBytes, rejectedCollection, rejection } from './rejection.ts';
 import type { SigningKey } from './signing-key.ts';
 
 /** What the desk is made of. */
@@ -67,8 +69,6 @@ interface Decision {
   readonly grant: Grant | undefined;
 }
 
-/** Larger bodies are malformed (contracts/README.md, 'Bad input'). */
-const maxBodyBytes = 1_048_576;
 const tooLarge: Validation = { ok: false, serial: undefined, state: undefined, reason: 'wrong-type', key: undefined };
 
 export class AuthorizationDesk {
@@ -132,6 +132,8 @@ export class AuthorizationDesk {
       })),
       (wallMs) => siteTime.format(wallMs),
     );
+    const malformed = questions.filter(({ identity }) => identity === undefined).map(kept);
+    if (malformed.length > 0) await store.insertBatch(rejectedCollection, malformed);
     for (const [index, question] of questions.entries()) {
       const { serial, isGranted, reply, grant } = replied[index]!;
       const body = grant === undefined ? reply : withFields(reply, grantFields(grant));
@@ -176,6 +178,12 @@ function read(arrival: Arrival): Question {
   const usable = identity !== undefined && !Object.values(identity).some((value) => value.includes('\n'));
   const gateway = arrival.via !== undefined && isSerial(arrival.gateway) ? arrival.gateway : undefined;
   return { arrival, validation, identity: usable ? identity : undefined, gateway };
+}
+
+/** What is kept of a malformed query; one that is well formed but for a line feed has that as its reason. */
+function kept({ arrival, validation }: Question): NewDocument {
+  const reason = validation.ok ? 'line-feed' : validation.reason;
+  return rejection(arrival, documentId(arrival), reason, validation.ok ? undefined : validation.key, validation.serial);
 }
 
 /** A reply with more keys after its own. */

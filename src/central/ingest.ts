@@ -8,7 +8,6 @@
  * again. A malformed message is kept in `device_info.rejected` and answered for good; a report that the database
  * refuses while it takes others is answered with `storage-failed`, which a gateway repeats.
  */
-import { createHash } from 'node:crypto';
 import type { MachineRegistry, StoredBase } from '../documents/index.ts';
 import { type Origin, type TimeReader, timeKeyOf, toDocument } from '../documents/index.ts';
 import type { Clock, Logger, SiteTime } from '../platform/index.ts';
@@ -22,6 +21,7 @@ import {
 import type { DocumentStore, NewDocument } from '../store/index.ts';
 import type { Gateways, Via } from './gateways.ts';
 import type { CentralCounters } from './metrics.ts';
+import { documentId, maxBodyBytes, rejectedCollection, rejection } from './rejection.ts';
 
 /** A message as it arrived. */
 export interface Arrival extends Omit<Origin, 'id'> {
@@ -70,10 +70,6 @@ export interface IngestOptions {
   readonly clock: Clock;
   readonly logger: Logger;
 }
-
-/** Larger bodies are malformed (contracts/README.md, 'Bad input'). */
-const maxBodyBytes = 1_048_576;
-const rejectedCollection = { database: 'device_info', collection: 'rejected' };
 
 interface Item {
   readonly arrival: Arrival;
@@ -129,7 +125,7 @@ export class Ingest implements Taker {
       body.length > maxBodyBytes
         ? ({ ok: false, serial: undefined, state: undefined, reason: 'too-large', key: undefined } as const)
         : validateReport(channel, body);
-    const id = arrival.messageId ?? createHash('sha256').update(`${channel.name}\n`).update(body).digest('hex');
+    const id = documentId(arrival);
     const insert = validation.ok
       ? { document: toDocument(body, { ...arrival, id }, this.#timeOf(channel)), series: validation.serial }
       : rejection(arrival, id, validation.reason, validation.key, validation.serial);
@@ -237,29 +233,4 @@ function isoTime(text: string): number | undefined {
   if (!/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(text)) return undefined;
   const timeMs = Date.parse(text);
   return Number.isNaN(timeMs) ? undefined : timeMs;
-}
-
-/** What is kept of a message that cannot be stored as a report: its bytes, at most 1 MiB of them, and why. */
-function rejection(
-  arrival: Arrival,
-  id: string,
-  reason: string,
-  key: string | undefined,
-  serial: string | undefined,
-): NewDocument {
-  const { body, channel, receivedMs, gateway, sequence } = arrival;
-  const document = {
-    _id: id,
-    channel,
-    reason,
-    key: key ?? null,
-    serial: serial ?? null,
-    size: BigInt(body.length),
-    body: body.subarray(0, maxBodyBytes),
-    _received: new Date(receivedMs),
-    ...(gateway !== undefined && { _gateway: gateway }),
-    ...(sequence !== undefined && { _seq: BigInt(sequence) }),
-  };
-  // Each stands for itself: one that is refused holds no other back.
-  return { document, series: id };
 }

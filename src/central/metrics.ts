@@ -13,7 +13,7 @@ export const centralCounterTable = {
   received: ['holdfast_central_received_total', 'Messages taken over from the broker, repeats included.'],
   stored: ['holdfast_central_stored_total', 'Reports inserted into the database.'],
   duplicates: ['holdfast_central_duplicates_total', 'Reports that were in the database already; answered again.'],
-  rejected: ['holdfast_central_rejected_total', 'Malformed messages, answered and kept in device_info.rejected.'],
+  rejected: ['holdfast_central_rejected_total', 'Malformed reports, answered and kept in device_info.rejected.'],
   failed: ['holdfast_central_failed_total', 'Reports that the database refused while it took others.'],
   unknownChannel: ['holdfast_central_unknown_channel_total', 'Reports of a channel that this centre does not have.'],
   returned: ['holdfast_central_returned_total', 'Messages that went back to their queue unacknowledged.'],

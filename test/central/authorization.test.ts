@@ -80,6 +80,10 @@ test('a machine of the seed hears four keys, and each refusal in the words of th
     assert.equal([answer.授权, answer.错误], ['0', text]);
     assert.match(answer.报文时间!, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);
   }
+  const kept = await central.store.find({ database: 'device_info', collection: 'rejected' });
+  assert.equal([kept.length, ...new Set(kept.map(({ channel }) => channel))], [refusals.length - 1, 'device_auth']);
+  const [broken] = kept.filter(({ reason }) => reason === 'not-json');
+  assert.is(Buffer.from(broken!.body as Uint8Array).toString(), 'no json');
   await register('sn000001');
   assert.is((await ask('device_auth', query('sn000001'))).错误, '授权不通过0');
   for (const key of ['机器型号', '机器名称', '地址', '客户名称']) {
