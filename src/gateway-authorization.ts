@@ -38,13 +38,22 @@ export interface GatewayAuthorizationOptions {
 
 type Question = Parameters<Authority['ask']>[0];
 
-/** Authorization as a part of the gateway; before `open`, and after `close`, queries are answered "not available". */
+/** Queries that wait for `open` at most; HTTP takes them while the spool is still being read. */
+const mostEarly = 256;
+
+/**
+ * Authorization as a part of the gateway. A query that comes before `open` waits for it: "not available" would be the
+ * final answer of a machine that a lease lets print. After `close` it is answered "not available".
+ */
 export class GatewayAuthorization implements Authority {
   readonly #options: GatewayAuthorizationOptions;
   readonly #state: AuthorizationState;
   readonly #handlers = new Map<string, PushHandler>();
   #authorizer: Authorizer | undefined;
   #records: AuthorizationRecords | undefined;
+  /** Resolves when it is open, or never will be. */
+  readonly #settled = Promise.withResolvers<void>();
+  #early = 0;
 
   constructor(options: GatewayAuthorizationOptions) {
     this.#options = options;
@@ -120,6 +129,7 @@ export class GatewayAuthorization implements Authority {
       records,
       timing: { answerWithinMs: config.authorization.answerWithinMs },
     });
+    this.#settled.resolve();
   }
 
   /** The link for reports, on which queries and pushes are heard here; after `open`. */
@@ -128,8 +138,9 @@ export class GatewayAuthorization implements Authority {
   }
 
   /** Part of `Authority`. */
-  async ask(query: Question) {
-    const authorizer = this.#authorizer;
+  async ask(question: Question) {
+    const query = this.#authorizer === undefined ? { ...question, payload: Buffer.from(question.payload) } : question;
+    const authorizer = await this.#whenOpen();
     if (authorizer !== undefined) return authorizer.ask(query);
     const { replies, siteTime, clock } = this.#options;
     const time = siteTime.format(clock.wallMs());
@@ -141,11 +152,21 @@ export class GatewayAuthorization implements Authority {
 
   /** Part of `Authority`. */
   async refused(serial: string | undefined, reason: string): Promise<void> {
-    await this.#authorizer?.refused(serial, reason);
+    const authorizer = await this.#whenOpen();
+    await authorizer?.refused(serial, reason);
   }
 
-  /** Answers all that wait, and closes. What was answered is on disk. */
+  async #whenOpen(): Promise<Authorizer | undefined> {
+    if (this.#authorizer !== undefined || this.#early >= mostEarly) return this.#authorizer;
+    this.#early++;
+    await this.#settled.promise;
+    this.#early--;
+    return this.#authorizer;
+  }
+
+  /** Answers all that wait, and closes. What was answered is on disk. Idempotent; also before `open`. */
   async close(): Promise<void> {
+    this.#settled.resolve();
     await this.#authorizer?.stop();
     this.#authorizer = undefined;
     if (this.#records !== undefined) await this.#state.close();

@@ -263,6 +263,8 @@ export class Gateway {
     const clockTrust = this.#clockTrust.start();
     this.#stops.push(() => this.#clockTrust.stop());
     await this.#startHttp(intake, access);
+    // Should the start fail: the server closes when all is answered, and early queries wait to be.
+    this.#stops.push(() => authorization.close());
     await clockTrust;
     await spool.open();
     this.#stops.push(() => spool.close());
