@@ -1,5 +1,5 @@
 import type { Server } from 'node:tls';
-import { type FastifyInstance, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import { networkMatcher } from '../config/index.ts';
 import { HoldfastError } from '../errors.ts';
 import { answerOptions, type ConnectionLimits, defaultConnectionLimits, limitConnections } from '../http/index.ts';
@@ -59,6 +59,9 @@ export class CentralHttp {
       routerOptions: { ignoreTrailingSlash: true },
       // Fastify's own lines hold the URL with its query.
       logger: false,
+      // Its answer to a URL that cannot be decoded repeats it, and with it a token.
+      frameworkErrors: (_error, _request, reply) =>
+        (reply as unknown as FastifyReply).status(400).send({ error: 'bad-request' }),
     }) as unknown as FastifyInstance;
     limitConnections(app.server, limits);
     // Fastify's own answer repeats the URL, and with it a token.

@@ -8,7 +8,7 @@
  * fails `start()` with `port-taken`.
  */
 import type { Server } from 'node:tls';
-import { type FastifyInstance, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import type { Access } from '../broker/index.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Intake } from '../intake/types.ts';
@@ -149,6 +149,8 @@ export class HttpServer {
       routerOptions: { ignoreTrailingSlash: true },
       // Fastify's own lines hold the URL with its query.
       logger: false,
+      // Its answer to a URL that cannot be decoded repeats it, and with it a token.
+      frameworkErrors: (_error, _request, reply) => answerError(reply as unknown as FastifyReply, 'bad-request'),
       // No route has a schema; Fastify would load two compilers for them all the same.
       schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     }) as unknown as FastifyInstance;

@@ -157,9 +157,14 @@ test('the database’s error is answered in 错误, and the next query as if not
 test('nothing of a URL comes back with what is not there', async () => {
   const server = await start();
   const token = await server.logIn('me');
-  const { status, text } = await ask(server.port, '/deviceInfo/none', { token });
-  assert.is(status, 404);
-  assert.not.ok(text.includes(token), text);
+  for (const [path, wanted] of [
+    ['/deviceInfo/none', 404],
+    ['/deviceInfo/%zz', 400],
+  ] as const) {
+    const { status, text } = await ask(server.port, path, { token });
+    assert.is(status, wanted);
+    assert.not.ok(text.includes(token), text);
+  }
 });
 
 test('a URL that is too long, or no URL at all, is refused and leaves the server as it was', async () => {
