@@ -21,6 +21,7 @@ import { type ErrorCode, isHoldfastError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/platform/index.ts';
 import { SqliteDocumentStore } from '../../src/store/index.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { startMongo } from '../support/mongodb.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { type CertificateFiles, testCertificates } from '../support/tls.ts';
 import { enrol, settings, startCentre, type TestCentre } from './support.ts';
@@ -106,6 +107,24 @@ test('of many boxes that show a code at once, one is answered', async () => {
   const { lookup } = await centre.code();
   const answers = await Promise.all(Array.from({ length: 8 }, () => post(centre.url, question(lookup))));
   assert.is(answers.filter(({ status }) => status === 200).length, 1);
+});
+
+test('the same with the codes at a server of the MongoDB protocol, and each box may ask again', async () => {
+  const mongo = await startMongo({ own: true });
+  const there = await startCentre(undefined, undefined, mongo.url);
+  try {
+    const { lookup } = await there.code();
+    const boxes = Array.from({ length: 8 }, () => newBoxKey());
+    const answers = await Promise.all(boxes.map((box) => post(there.url, question(lookup, box))));
+    const enrolled = boxes.filter((_box, place) => answers[place]!.status === 200);
+    assert.is(enrolled.length, 1);
+    const [again, expired] = [enrolled[0]!, await there.code({}, -1000)];
+    assert.is((await post(there.url, question(lookup, again))).status, 200);
+    assert.is((await post(there.url, question(expired.lookup, again))).status, 403);
+  } finally {
+    await there.central.stop();
+    await mongo.stop();
+  }
 });
 
 test('a code for another gateway is neither used nor used up', async () => {

@@ -30,16 +30,17 @@ export interface TestCentre {
   code(more?: Partial<EnrolmentSettings>, validForMs?: number): Promise<EnrolmentCode>;
 }
 
-/** Starts one, with HTTPS unless `tls` is none. */
+/** Starts one, with HTTPS unless `tls` is none; its documents are in a folder, or at `mongodb`. */
 export async function startCentre(
   files: CertificateFiles | 'none' = testCertificates().server,
   host = '127.0.0.1',
+  mongodb?: string,
 ): Promise<TestCentre> {
   const folder = temporaryFolder('hf-');
   const tls = files === 'none' ? undefined : files;
   const port = await freePort();
   const environment = {
-    HOLDFAST_CENTRAL_EMBEDDED: folder.file('documents'),
+    ...(mongodb ? { HOLDFAST_CENTRAL_MONGODB: mongodb } : { HOLDFAST_CENTRAL_EMBEDDED: folder.file('documents') }),
     HOLDFAST_CENTRAL_HTTP_HOST: host,
     HOLDFAST_CENTRAL_HTTP_PORT: String(port),
     ...(tls && { HOLDFAST_CENTRAL_HTTP_TLS_CERTIFICATE: tls.certificate, HOLDFAST_CENTRAL_HTTP_TLS_KEY: tls.key }),
