@@ -20,7 +20,8 @@ export function readReceipt(body: Uint8Array): Verdict {
   const reply = readReply(body);
   if (reply === undefined) return { kind: 'unreadable' };
   const { error, code, state } = reply;
-  if (error === '') return { kind: 'stored', state };
+  // A code stands beside a refusal only, whatever its words are.
+  if (error === '' && code === undefined) return { kind: 'stored', state };
   const isPermanent = code === undefined ? error === defaultTexts[permanent].zh : code === permanent;
   return { kind: isPermanent ? 'malformed' : 'refused', text: code === undefined ? error : `${code}: ${error}`, state };
 }

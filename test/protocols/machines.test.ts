@@ -241,6 +241,9 @@ test('a file replaces texts, and its mistakes are named', () => {
     '{"malformed":1}',
     '{"malformed":{"fr":"x"}}',
     '{"malformed":{"en":1}}',
+    // In a reply "" says that a report is stored.
+    '{"storage-failed":{"zh":""}}',
+    '{"not-authorized":{"en":" \\n"}}',
   ]) {
     assert.throws(() => replaceTexts(content, 'texts.json'), { code: 'configuration-invalid' }, content);
   }

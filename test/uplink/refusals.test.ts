@@ -1,6 +1,7 @@
 /** What becomes of reports that the centre or the broker refuses, or does not answer by their id. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { readReceipt } from '../../src/uplink/receipts.ts';
 import { forwarderBench, passUntil, quiet, rest, waitFor } from '../support/forwarder-bench.ts';
 
 const test = suite('forwarder: refusals');
@@ -33,6 +34,13 @@ test('a report that is malformed goes to the quarantine, and can be sent again f
   assert.is(bench.spool.status.quarantined, 0);
   assert.is(bench.spool.status.accepted, 1);
   await bench.close();
+});
+
+test('a receipt with a code is a refusal, also with a text that somebody has made empty', () => {
+  const kindOf = (receipt: object) => readReceipt(Buffer.from(JSON.stringify(receipt))).kind;
+  assert.is(kindOf(stored), 'stored');
+  assert.is(kindOf({ ...failed, 错误: '' }), 'refused');
+  assert.is(kindOf({ ...malformed, 错误: '' }), 'malformed');
 });
 
 test('a refused report is tried again with pauses; after five minutes it goes aside with the later ones of its machine, in order', async () => {

@@ -17,7 +17,7 @@ export const isTextId = (value: unknown): value is TextId => typeof value === 's
 /**
  * The catalogue with the texts of a replacing file in it: JSON of the same shape, of which ids and languages may be
  * missing. `content` is the file's text and `path` its name for the error. Throws `configuration-invalid` for what is
- * not JSON, an unknown id or language, and a text that is not a string.
+ * not JSON, an unknown id or language, and a text that is not a string or empty.
  */
 export function replaceTexts(content: string, path: string): Texts {
   const texts: Record<string, Record<string, string>> = structuredClone(shipped);
@@ -28,7 +28,9 @@ export function replaceTexts(content: string, path: string): Texts {
     for (const [language, text] of Object.entries(objectIn(replaced, `${path}: ${id}`))) {
       if (language !== 'zh' && language !== 'en')
         throw invalid(`${path}: ${id}.${language} is not a language; zh or en`);
-      if (typeof text !== 'string') throw invalid(`${path}: ${id}.${language} must be a string`);
+      // "" in a reply says that it is stored, or granted.
+      if (typeof text !== 'string' || text.trim() === '')
+        throw invalid(`${path}: ${id}.${language} must be a string that is not empty`);
       entry[language] = text;
     }
   }
