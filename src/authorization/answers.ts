@@ -1,6 +1,6 @@
 import { type Counters, countBy } from '../metrics.ts';
 import type { Clock, SiteTime } from '../platform/index.ts';
-import { authorizationChannel, defaultTexts, type ReplyWriter, replyTopic } from '../protocols/machines/index.ts';
+import { authorizationChannel, type ReplyWriter, replyTopic } from '../protocols/machines/index.ts';
 import type { Answer, AuthorizationAnswer } from './asking.ts';
 import { type AuthorizationRecords, answerKind } from './records.ts';
 
@@ -40,8 +40,7 @@ export class Answers {
   async record(serial: string, answer: Answer, isLate: boolean): Promise<AuthorizationAnswer> {
     const { records, counters } = this.#options;
     const reply = this.reply(serial, answer);
-    const { granted, source, text, said } = answer;
-    const error = granted ? '' : (said ?? (text === undefined ? '' : defaultTexts[text].zh));
+    const { granted, source, error } = reply.permission;
     try {
       await records.answered({ serial, granted, error, source, time: this.time, isLate });
     } catch {

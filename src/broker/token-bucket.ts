@@ -1,17 +1,19 @@
 import type { Clock } from '../platform/index.ts';
 
-/** Lets `perSecond` things happen per second on average and as many at once. Not a timer: it is refilled when asked. */
+/** Lets `perSecond` things happen per second on average and `burst` at once. Not a timer: it is refilled when asked. */
 export class TokenBucket {
   readonly #clock: Clock;
   readonly #perSecond: number;
+  readonly #burst: number;
   #tokens: number;
   #filledAtMs: number;
 
-  /** `perSecond` 0 means no limit. */
-  constructor({ clock, perSecond }: { clock: Clock; perSecond: number }) {
+  /** `perSecond` 0 means no limit; `burst` is as many as `perSecond` unless given. */
+  constructor({ clock, perSecond, burst = perSecond }: { clock: Clock; perSecond: number; burst?: number }) {
     this.#clock = clock;
     this.#perSecond = perSecond;
-    this.#tokens = perSecond;
+    this.#burst = burst;
+    this.#tokens = burst;
     this.#filledAtMs = clock.monotonicMs();
   }
 
@@ -21,7 +23,7 @@ export class TokenBucket {
     if (this.#tokens < 1) {
       const nowMs = this.#clock.monotonicMs();
       const gained = ((nowMs - this.#filledAtMs) / 1000) * this.#perSecond;
-      this.#tokens = Math.min(this.#perSecond, this.#tokens + gained);
+      this.#tokens = Math.min(this.#burst, this.#tokens + gained);
       this.#filledAtMs = nowMs;
       if (this.#tokens < 1) return Math.max(1, Math.ceil(((1 - this.#tokens) / this.#perSecond) * 1000));
     }

@@ -1,6 +1,7 @@
 /** What becomes of the queries of machines before there is an answer: joined, kept apart, held back, refused. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { ReplyWriter, replaceTexts } from '../../src/protocols/machines/index.ts';
 import { settle } from '../support/manual-clock.ts';
 import { authorizationBench, identity, queryOf } from './bench.ts';
 
@@ -22,6 +23,29 @@ test('queries of one machine join the one under way; those on its topic share on
   assert.equal(second, { answer: undefined, isDone: true });
   assert.is(third.answer?.granted, true);
   assert.is(bench.events('query').length, 3);
+});
+
+test('hundreds of queries of one machine join the one under way, and are refused nothing', async () => {
+  const bench = await authorizationBench();
+  await bench.connect();
+  const many = Array.from({ length: 200 }, () => bench.ask(queryOf(), 'http'));
+  await settle();
+  const [query, ...others] = bench.transport.asked;
+  assert.is(others.length, 0);
+  bench.answer(query!, bench.grantOf(query!));
+  await settle(20);
+  assert.is(many.filter(({ answer }) => answer?.granted).length, 200);
+});
+
+test('the audit log and the centre are told the words that the machine was told', async () => {
+  const texts = replaceTexts('{"no-answer":{"zh":"中心没有回答"}}', 'texts.json');
+  const bench = await authorizationBench({ options: { replies: new ReplyWriter({ texts }) } });
+  const told = bench.ask();
+  await bench.clock.advanceGently(42_000);
+  await settle(20);
+  assert.is(told.answer?.error, '中心没有回答');
+  assert.is(bench.events('answer')[0]?.fields.error, '中心没有回答');
+  assert.is(bench.forwarded.at(-1)?.错误, '中心没有回答');
 });
 
 test('a query about another identity is asked for itself, and gets no other’s answer', async () => {
@@ -89,7 +113,7 @@ test('a mismatch while base information waits is asked once more when the centre
 });
 
 test('too many queries of one machine are refused, and those of others answered', async () => {
-  const bench = await authorizationBench();
+  const bench = await authorizationBench({ options: { limits: { perMachine: 10, burstPerMachine: 10 } } });
   await bench.putLease();
   const many = Array.from({ length: 15 }, () => bench.ask(queryOf(), 'http'));
   await settle(30);
