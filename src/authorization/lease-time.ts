@@ -167,13 +167,14 @@ export class LeaseTime implements LeaseClock {
   }
 
   async #save(): Promise<void> {
-    const { clock, journal, sealer, logger, isNeeded } = this.#options;
+    const { clock, journal, sealer, alarms, logger, isNeeded } = this.#options;
     if (this.#trusted === undefined || this.#isForged || !isNeeded()) return;
     const ms = Math.floor(clock.monotonicMs() + this.#trusted);
     try {
       await sealer().ready();
       await journal.put(key, { ms, seal: sealer().seal('time', [ms]) });
       this.#savedAtMs = clock.monotonicMs();
+      alarms.clear('journal-write-failed', 'leases');
     } catch (error) {
       logger.warn({ error: describeError(error) }, 'the time could not be saved');
     }

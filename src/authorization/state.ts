@@ -131,7 +131,8 @@ export class AuthorizationState {
     const { damaged, damagedPaths, tornBytes, error } = await this.#journal.open({ readOnly });
     if (damaged > 0) alarms.raise('journal-corrupt', { places: damaged, kept: damagedPaths }, 'authorization');
     if (tornBytes > 0) logger.info({ bytes: tornBytes }, 'a write of leases that was cut short is dropped');
-    if (error !== undefined) alarms.raise('journal-write-failed', { text: describeError(error) }, 'authorization');
+    // Cleared by whichever write is the first that the disk takes: of a lease, or of lease time.
+    if (error !== undefined) alarms.raise('journal-write-failed', { text: describeError(error) }, 'leases');
     await this.#boxKey.open({ readOnly });
     const isSame = this.#bind();
     this.#auditSealer = new Sealer(this.#boxKey, undefined);

@@ -38,11 +38,13 @@ export const otherBox = hardware('10000000abcdef02');
 /** The alarms that are active, by code. */
 export class AlarmBoard {
   readonly active = new Map<string, unknown>();
-  raise(code: string, details: unknown = {}): void {
+  readonly #subjects = new Map<string, string>();
+  raise(code: string, details: unknown = {}, subject = ''): void {
     this.active.set(code, details);
+    this.#subjects.set(code, subject);
   }
-  clear(code: string): void {
-    this.active.delete(code);
+  clear(code: string, subject = ''): void {
+    if (this.#subjects.get(code) === subject) this.active.delete(code);
   }
 }
 

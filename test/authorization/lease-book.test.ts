@@ -313,6 +313,21 @@ test('a disk that takes nothing changes nothing', async () => {
   await box.state.close();
 });
 
+test('a full disk at the start is an alarm until the disk takes something', async () => {
+  const fileSystem = await newDisk();
+  const before = await openBox({ fileSystem });
+  await before.state.leases.grant(identity);
+  await before.state.close();
+  fileSystem.capacityBytes = 0;
+  const box = await openBox({ fileSystem, clock: before.clock });
+  assert.ok(box.alarms.active.has('journal-write-failed'));
+  assert.is(box.look(), 'valid');
+  fileSystem.capacityBytes = Number.POSITIVE_INFINITY;
+  await box.clock.advanceGently(61_000);
+  assert.not(box.alarms.active.has('journal-write-failed'));
+  await box.state.close();
+});
+
 for (const how of ['kill', 'power'] as const) {
   test(`${how} at each call: a lease, and the denial after it, that were answered are there`, async () => {
     let step = 0;
