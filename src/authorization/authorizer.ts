@@ -116,10 +116,11 @@ export class Authorizer implements QueryListener {
     });
   }
 
-  /** Puts down a query that could not be understood; resolves when that is on disk, or could not be. */
+  /** Puts down a query that could not be understood, and its answer; resolves when that is on disk, or could not be. */
   async refused(serial: string | undefined, reason: string): Promise<void> {
     if (this.#rates.refuse(serial ?? 'unknown') !== undefined) return;
-    await this.#options.records.write('malformed', { serial, reason }).catch(() => {});
+    const { records, replies } = this.#options;
+    await records.malformed(serial, reason, replies.words('malformed'), this.#answers.time).catch(() => {});
   }
 
   /** Answers all that wait: not available. */

@@ -66,25 +66,24 @@ export class AuthorizationRecords {
   asked(identity: Identity, transport: string, time: string): void {
     const { serial, model, name, address, customer } = identity;
     this.note('query', { serial, model, name, address, customer, transport });
-    this.#forward(serial, {
-      [authorizationLogKeys.kind]: authorizationLogKinds.query,
-      [authorizationLogKeys.granted]: '',
-      [authorizationLogKeys.error]: '',
-      [authorizationLogKeys.source]: '',
-      [authorizationLogKeys.time]: time,
-    });
+    this.#forwardQuery(serial, time);
+  }
+
+  /**
+   * A query that could not be understood, with the words that it is answered at once. Resolves when its line is on disk,
+   * rejects with `audit-write-failed`.
+   */
+  async malformed(serial: string | undefined, reason: string, error: string, time: string): Promise<void> {
+    await this.write('malformed', { serial, reason, granted: false, error });
+    this.#forwardQuery(serial ?? '', time);
+    this.#forwardAnswer({ serial: serial ?? '', granted: false, error, source: 'nobody', time });
   }
 
   /** Resolves when the answer's line is on disk; rejects with `audit-write-failed`: then it must not be given. */
-  async answered({ serial, granted, error, source, time, isLate }: AnswerRecord): Promise<void> {
+  async answered(answer: AnswerRecord): Promise<void> {
+    const { serial, granted, error, source, isLate } = answer;
     await this.write('answer', { serial, granted, error, source, ...(isLate && { late: true }) });
-    this.#forward(serial, {
-      [authorizationLogKeys.kind]: authorizationLogKinds.answer,
-      [authorizationLogKeys.granted]: granted ? '1' : '0',
-      [authorizationLogKeys.error]: error,
-      [authorizationLogKeys.source]: sources[source],
-      [authorizationLogKeys.time]: time,
-    });
+    this.#forwardAnswer(answer);
   }
 
   /** A line that nothing waits for. */
@@ -101,6 +100,26 @@ export class AuthorizationRecords {
       throw error;
     }
     this.#alarms.clear('audit-write-failed');
+  }
+
+  #forwardQuery(serial: string, time: string): void {
+    this.#forward(serial, {
+      [authorizationLogKeys.kind]: authorizationLogKinds.query,
+      [authorizationLogKeys.granted]: '',
+      [authorizationLogKeys.error]: '',
+      [authorizationLogKeys.source]: '',
+      [authorizationLogKeys.time]: time,
+    });
+  }
+
+  #forwardAnswer({ serial, granted, error, source, time }: Omit<AnswerRecord, 'isLate'>): void {
+    this.#forward(serial, {
+      [authorizationLogKeys.kind]: authorizationLogKinds.answer,
+      [authorizationLogKeys.granted]: granted ? '1' : '0',
+      [authorizationLogKeys.error]: error,
+      [authorizationLogKeys.source]: sources[source],
+      [authorizationLogKeys.time]: time,
+    });
   }
 
   #forward(serial: string, fields: Readonly<Record<string, string>>): void {

@@ -113,4 +113,27 @@ test('query and answer go upstream with the contract’s keys', async () => {
   assert.equal(sorted(bench.forwarded[1]), sorted({ ...common, 类型: '应答', 授权: '1', 来源: '租约' }));
 });
 
+test('a query that lacks a key, and its answer, are put down and go upstream too', async () => {
+  const bench = await authorizationBench();
+  await bench.authorizer.refused('sn000001', 'missing-key 地址');
+  await bench.authorizer.refused(undefined, 'not-json');
+  const [line, other] = bench.events('malformed');
+  assert.equal(line?.fields, {
+    serial: 'sn000001',
+    reason: 'missing-key 地址',
+    granted: false,
+    error: '报文格式错误',
+  });
+  assert.is(other?.fields.serial, undefined);
+  assert.equal(
+    bench.forwarded.map(({ 类型, 序列号, 授权, 错误 }) => [类型, 序列号, 授权, 错误]),
+    [
+      ['查询', 'sn000001', '', ''],
+      ['应答', 'sn000001', '0', '报文格式错误'],
+      ['查询', '', '', ''],
+      ['应答', '', '0', '报文格式错误'],
+    ],
+  );
+});
+
 test.run();

@@ -343,10 +343,12 @@ test('all queries and answers of the box are at the centre; the ledger adds up',
     const lines = (await box.run(['audit', 'show', '--limit', '10000'])).trim().split('\n');
     const noted = lines
       .map((text) => JSON.parse(text) as Record<string, string | boolean>)
-      .filter(({ event }) => event === 'query' || event === 'answer')
-      .map(({ event, serial, granted, error }) =>
-        event === 'query' ? `${serial} 查询` : `${serial} 应答 ${granted ? '1' : '0'} ${error}`,
-      );
+      .flatMap(({ event, serial, granted, error }) => {
+        const asked = `${serial} 查询`;
+        const answered = `${serial} 应答 ${granted ? '1' : '0'} ${error}`;
+        if (event === 'malformed') return [asked, answered];
+        return event === 'query' ? [asked] : event === 'answer' ? [answered] : [];
+      });
     const known = reported.map(({ 序列号: serial, 类型: kind, 授权: granted, 错误: error }) =>
       kind === '查询' ? `${serial} 查询` : `${serial} ${kind} ${granted} ${error}`,
     );
