@@ -12,7 +12,8 @@
  * that was given from a lease in its log. A lease that comes back so still ends with its grace.
  *
  * Failure behaviour: a change that the disk does not take is rejected and changes nothing. With no room left, what
- * matters least goes first (`lease-eviction.ts`).
+ * matters least goes first (`lease-eviction.ts`). Where the journal is damaged behind a lease, a denial of it may be what
+ * is lost: it does not answer until the centre grants again (`doubt`).
  */
 import type { KeyObject } from 'node:crypto';
 import type { Journal, SiteTime } from '../platform/index.ts';
@@ -63,6 +64,8 @@ export class LeaseBook implements Leases {
   readonly #options: LeaseBookOptions;
   /** The last change of a machine that is under way. */
   readonly #turns = new Map<string, Promise<unknown>>();
+  /** Machines whose lease may have been denied by what cannot be read any more. */
+  readonly #doubted = new Set<string>();
 
   constructor(options: LeaseBookOptions) {
     this.#options = options;
@@ -78,6 +81,24 @@ export class LeaseBook implements Leases {
       else if (read.entry.kind === 'lease') newestMs = Math.max(newestMs ?? 0, read.entry.grantedAtMs);
     }
     return { newestMs, badSeals };
+  }
+
+  /** The leases under these keys of the journal do not answer any more. Returns how many there are. */
+  doubt(keys: Iterable<string>): number {
+    for (const key of keys) {
+      const serial = serialOfKey(key);
+      if (serial !== undefined && this.get(serial)?.kind === 'lease') this.#doubted.add(serial);
+    }
+    return this.#doubted.size;
+  }
+
+  /** Makes denials of the leases in doubt; resolves when they are on disk. */
+  async settleDoubts(): Promise<void> {
+    const deny = (serial: string) =>
+      this.#inTurn(serial, async (known) => {
+        if (this.#doubted.has(serial)) await this.#deny(serial, 'damage', undefined, known?.version, known?.grantedAt);
+      });
+    await Promise.all([...this.#doubted].map(deny));
   }
 
   get isEmpty(): boolean {
@@ -191,7 +212,7 @@ export class LeaseBook implements Leases {
     if (read === undefined) return 'bad-seal';
     const { entry } = read;
     // Whoever wrote it: a denial denies.
-    if (entry.kind === 'denial') return 'revoked';
+    if (entry.kind === 'denial' || this.#doubted.has(entry.identity.serial)) return 'revoked';
     if (!this.#isSealed(read)) return 'bad-seal';
     const key = centreKey();
     if (entry.source === 'signed' && key !== undefined) {
@@ -250,7 +271,8 @@ export class LeaseBook implements Leases {
 
   async #store(lease: Lease): Promise<'lease'> {
     const known = this.#read(lease.identity.serial);
-    const isKept = known?.entry.kind === 'lease' && this.#isSealed(known) && isRenewed(known.entry, lease);
+    const isSure = known !== undefined && this.#isSealed(known) && !this.#doubted.has(lease.identity.serial);
+    const isKept = isSure && known.entry.kind === 'lease' && isRenewed(known.entry, lease);
     if (!isKept) await this.#write(lease);
     return 'lease';
   }
@@ -288,6 +310,7 @@ export class LeaseBook implements Leases {
         ? chooseEvictions([...this.#stored()], maxEntries, (lease) => this.#endOf(lease) <= clock.nowMs())
         : [];
     await journal.apply([...gone.map((each) => [entryKey(each)] as const), [key, sealEntry(entry, gatewayId, seal)]]);
+    this.#doubted.delete(serialOf(entry));
   }
 
   #vouches(lease: Lease | Denial, forceLegacy: boolean): boolean {

@@ -51,7 +51,7 @@ function readDenial(raw: Record<string, unknown>): Denial | undefined {
   const { serial, atMs, version, grantedAt, by, text } = raw;
   if (typeof serial !== 'string' || typeof atMs !== 'number' || !Number.isFinite(atMs)) return undefined;
   if (!isVersion(version) || !isTextOrNone(grantedAt) || !isTextOrNone(text)) return undefined;
-  if (by !== 'centre' && by !== 'command') return undefined;
+  if (by !== 'centre' && by !== 'command' && by !== 'damage') return undefined;
   return { kind: 'denial', serial, atMs, version, grantedAt, by, text };
 }
 

@@ -128,8 +128,11 @@ export class AuthorizationState {
   async open({ readOnly = false } = {}): Promise<void> {
     const { settings, dataFolder, fileSystem, alarms, logger } = this.#options;
     this.#centreKey = readCentreKey({ configured: settings.centreKey, dataFolder, fileSystem });
-    const { damaged, damagedPaths, tornBytes, error } = await this.#journal.open({ readOnly });
-    if (damaged > 0) alarms.raise('journal-corrupt', { places: damaged, kept: damagedPaths }, 'authorization');
+    const { damaged, damagedPaths, unsure, tornBytes, error } = await this.#journal.open({ readOnly });
+    const doubted = this.#leases.doubt(unsure);
+    if (damaged > 0) {
+      alarms.raise('journal-corrupt', { places: damaged, kept: damagedPaths, leases: doubted }, 'authorization');
+    }
     if (tornBytes > 0) logger.info({ bytes: tornBytes }, 'a write of leases that was cut short is dropped');
     // Cleared by whichever write is the first that the disk takes: of a lease, or of lease time.
     if (error !== undefined) alarms.raise('journal-write-failed', { text: describeError(error) }, 'leases');
@@ -143,8 +146,12 @@ export class AuthorizationState {
     }
     this.#time.start(newestMs);
     if (readOnly) return;
+    await this.#leases.settleDoubts().catch((cause: unknown) => {
+      alarms.raise('journal-write-failed', { text: describeError(cause) }, 'leases');
+    });
     if (badSeals === 0 && !isSame) await this.#keepFingerprint().catch(() => {});
     await this.#openAudit();
+    if (doubted > 0) await this.audit.append('damage', { places: damaged, leases: doubted }).catch(() => {});
   }
 
   /** Seals leases and time for the hardware and the key of now; see `LeaseBook.rebind`. */

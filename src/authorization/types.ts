@@ -28,8 +28,8 @@ export interface Denial {
   readonly version: number | undefined;
   /** The newest 授予时间 that was seen with that version. */
   readonly grantedAt: string | undefined;
-  /** `centre`: its answer or its push; `command`: `holdfast lease revoke`. */
-  readonly by: 'centre' | 'command';
+  /** `centre`: its answer or its push; `command`: `holdfast lease revoke`; `damage`: a denial may have been lost. */
+  readonly by: 'centre' | 'command' | 'damage';
   /** Id of the answer's text in the catalogue, where it is known: what the gateway says while the centre is away. */
   readonly text: string | undefined;
 }

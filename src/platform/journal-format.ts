@@ -33,6 +33,8 @@ export interface JournalContent {
   readonly entries: Map<string, unknown>;
   /** What was on the device once and can no longer be read. */
   readonly damaged: readonly DamagedRange[];
+  /** Keys whose values may not be the last ones: a change made after them can no longer be read. */
+  readonly unsure: ReadonlySet<string>;
   /** Bytes of a last write that was never synced, and is therefore nobody's loss. */
   readonly tornBytes: number;
 }
@@ -63,20 +65,30 @@ export function decodeJournal(data: Buffer, path: string): JournalContent {
   const lastFirst = lines.at(-1)?.first ?? 0;
   const entries = new Map<string, unknown>();
   const damaged: DamagedRange[] = [];
+  const unsure = new Set<string>();
+  // In what was written at once each key stands once: a line that is lost there brings no older value back.
+  const lastOnce = lines[0]?.contentLines ?? 0;
+  const doubt = () => {
+    for (const key of entries.keys()) unsure.add(key);
+  };
   let at = 0;
   let next = 0;
   for (const line of lines) {
     // A hole in the last write: the power went before its sync returned.
     if (line.number > next && next >= lastFirst && next > contentLines) break;
     if (line.number !== next || !isBlank(data, at, line.from)) damaged.push({ from: at, to: line.from });
+    if (line.number > next && line.number - 1 > lastOnce) doubt();
     at = line.to;
     next = line.number + 1;
     apply(entries, line.changes);
+    for (const [key] of line.changes) unsure.delete(key);
   }
-  if (next > contentLines)
-    return { entries, damaged, tornBytes: isBlank(data, at, data.length) ? 0 : data.length - at };
+  const isRestBlank = isBlank(data, at, data.length);
+  if (next > contentLines) return { entries, damaged, unsure, tornBytes: isRestBlank ? 0 : data.length - at };
   damaged.push({ from: at, to: data.length });
-  return { entries, damaged, tornBytes: 0 };
+  // The file was cut, and what was appended to it went too.
+  if (lines[0]?.contentLines !== undefined || !isRestBlank) doubt();
+  return { entries, damaged, unsure, tornBytes: 0 };
 }
 
 /** Applies changes to a map. */

@@ -37,6 +37,8 @@ export interface JournalOpening {
   readonly damaged: number;
   /** Copies of their bytes, for people; fewer when they could not be made. */
   readonly damagedPaths: readonly string[];
+  /** Keys whose values may not be the last ones: of what was damaged, something came after them. */
+  readonly unsure: ReadonlySet<string>;
   /** Bytes of a last write that was cut short. Nobody was told that it was stored. */
   readonly tornBytes: number;
   /** Why the file could not be written anew: calls fail until it can. */
@@ -88,13 +90,13 @@ export class Journal {
    */
   async open({ readOnly = false } = {}): Promise<JournalOpening> {
     const { fileSystem } = this.#options;
-    let opening: Omit<JournalOpening, 'error'> = { damaged: 0, damagedPaths: [], tornBytes: 0 };
+    let opening: Omit<JournalOpening, 'error'> = { damaged: 0, damagedPaths: [], unsure: new Set(), tornBytes: 0 };
     if (fileSystem.exists(this.#path)) {
       const data = this.#readAll();
-      const { entries, damaged, tornBytes } = decodeJournal(data, this.#path);
+      const { entries, damaged, unsure, tornBytes } = decodeJournal(data, this.#path);
       for (const [key, value] of entries) this.#entries.set(key, value);
       const damagedPaths = readOnly ? [] : damaged.flatMap((range) => this.#keepAside(data, range));
-      opening = { damaged: damaged.length, damagedPaths, tornBytes };
+      opening = { damaged: damaged.length, damagedPaths, unsure, tornBytes };
     }
     if (readOnly) return { ...opening, error: undefined };
     this.#isOpen = true;

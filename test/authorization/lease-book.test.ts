@@ -240,6 +240,40 @@ test('an edited lease file does not grant, whatever was edited', async () => {
   await next.state.close();
 });
 
+test('a denial that cannot be read any more does not bring the lease before it back', async () => {
+  const fileSystem = await newDisk({ isPinned: true });
+  const box = await openBox({ fileSystem });
+  const [before, after] = [machine('before'), machine('after')];
+  for (const who of [identity, before]) await box.state.leases.grant(who, { grant: box.sign({ identity: who }) });
+  await box.state.leases.deny(identity.serial, {});
+  await box.state.leases.grant(after, { grant: box.sign({ identity: after }) });
+  await box.state.close();
+  const original = readText(fileSystem, journalPath);
+  const looks = (one: TestBox) => [one.look(), one.look(before), one.look(after)];
+  for (const edited of [
+    original.replace('"kind":"denial"', '"kind":"Denial"'),
+    original.replace(/^.*"kind":"denial".*\n/m, ''),
+  ]) {
+    assert.is.not(edited, original);
+    writeText(fileSystem, journalPath, edited);
+    const reader = new TestBox({ fileSystem, clock: box.clock });
+    await reader.state.open({ readOnly: true });
+    assert.equal(looks(reader), ['revoked', 'revoked', 'valid']);
+    await reader.state.close();
+    for (const start of ['the next one', 'the one after it']) {
+      const next = await openBox({ fileSystem, clock: box.clock });
+      assert.equal(looks(next), ['revoked', 'revoked', 'valid'], start);
+      assert.is(next.alarms.active.has('journal-corrupt'), start === 'the next one');
+      await next.state.close();
+    }
+  }
+  box.clock.advance(2000);
+  const next = await openBox({ fileSystem, clock: box.clock });
+  assert.is(await next.state.leases.grant(before, { grant: next.sign({ identity: before }) }), 'lease');
+  assert.equal(looks(next), ['revoked', 'valid', 'valid']);
+  await next.state.close();
+});
+
 test('a lease that was signed is not valid under another key of the centre', async () => {
   const fileSystem = await newDisk({ isPinned: true });
   const box = await openBox({ fileSystem });
