@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { FaultFileSystem } from '../support/fault-file-system.ts';
 import { settle } from '../support/manual-clock.ts';
 import { Random } from '../support/random.ts';
-import { authorizationBench, identity } from './bench.ts';
+import { authorizationBench, identity, queryOf } from './bench.ts';
 
 const test = suite('authorizer: disk and audit');
 
@@ -55,6 +55,45 @@ test('a denial that the disk does not take denies all the same, until a grant', 
   bench.answer(query, bench.grantOf(query));
   await settle(40);
   assert.is(away.answer?.granted, true);
+});
+
+/** A machine with a lease was denied while the disk was full, which it is not any more. */
+async function deniedOnFullDisk() {
+  const bench = await authorizationBench();
+  await bench.putLease();
+  await bench.connect();
+  bench.ask();
+  await settle();
+  bench.fileSystem.plan = (kind) => (kind === 'write' || kind === 'create' ? 'ENOSPC' : undefined);
+  bench.answer(bench.transport.asked[0]!, bench.denialOf(bench.transport.asked[0]!));
+  await settle(40);
+  bench.fileSystem.plan = () => undefined;
+  return bench;
+}
+
+test('a grant that is pushed after a denial which the disk did not take is not undone by it', async () => {
+  const bench = await deniedOnFullDisk();
+  bench.push(bench.terms({ version: 5 }));
+  await settle(40);
+  bench.transport.disconnect();
+  bench.ask(queryOf({ ...identity, serial: 'sn000002' }));
+  await settle(40);
+  const told = bench.ask();
+  await settle(40);
+  assert.is(told.answer?.granted, true);
+});
+
+test('a denial that the disk did not take is tried again, so that a restart finds it', async () => {
+  const bench = await deniedOnFullDisk();
+  bench.transport.disconnect();
+  bench.ask(queryOf({ ...identity, serial: 'sn000002' }));
+  await settle(40);
+  assert.not(bench.alarms.active.some(({ code }) => code === 'journal-write-failed'));
+  const after = await authorizationBench({ fileSystem: bench.fileSystem.afterPowerCut() });
+  const again = after.ask();
+  await settle(20);
+  assert.not(again.isDone, 'no lease answers');
+  assert.is(after.leases.get(identity.serial)?.kind, 'denial');
 });
 
 test('no answer before its line is in the audit log', async () => {
