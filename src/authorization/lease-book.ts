@@ -11,9 +11,10 @@
  * that except in hardware made for it; root on the box is outside the threat model, and the centre has every answer
  * that was given from a lease in its log. A lease that comes back so still ends with its grace.
  *
- * Failure behaviour: a change that the disk does not take is rejected and changes nothing. With no room left, what
- * matters least goes first (`lease-eviction.ts`). Where the journal is damaged behind a lease, a denial of it may be what
- * is lost: it does not answer until the centre grants again (`doubt`).
+ * Failure behaviour: a change that the disk does not take is rejected and changes nothing, but that the lease of a
+ * machine whose revocation was signed does not answer from then on. With no room left, what matters least goes first
+ * (`lease-eviction.ts`). Where the journal is damaged behind a lease, a denial of it may be what is lost: it does not
+ * answer until the centre grants again (`doubt`).
  */
 import type { KeyObject } from 'node:crypto';
 import type { Journal, SiteTime } from '../platform/index.ts';
@@ -241,7 +242,13 @@ export class LeaseBook implements Leases {
     if (age < 0 || (age === 0 && from === 'push')) return 'stale';
     const { identity, version, signature } = grant;
     if (until <= grantedAt) {
-      await this.#deny(identity.serial, 'centre', undefined, version, grant.grantedAt);
+      try {
+        await this.#deny(identity.serial, 'centre', undefined, version, grant.grantedAt);
+      } catch (error) {
+        // It is in force all the same: whoever brought it brings it again, and the lease must not answer meanwhile.
+        if (known?.kind === 'lease') this.#doubted.add(identity.serial);
+        throw error;
+      }
       return 'denied';
     }
     // The same answer once more makes no lease of what was denied after it.

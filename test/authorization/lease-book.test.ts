@@ -347,6 +347,23 @@ test('a disk that takes nothing changes nothing', async () => {
   await box.state.close();
 });
 
+test('a revocation that the disk does not take is in force, and is taken when it comes again', async () => {
+  const fileSystem = await newDisk({ isPinned: true });
+  const box = await openBox({ fileSystem });
+  await box.state.leases.grant(identity, { grant: box.sign() });
+  const past = siteTime.format(box.clock.wallMs() - dayMs);
+  const revocation = box.sign({ version: 2, until: past });
+  fileSystem.plan = (kind) => (kind === 'write' || kind === 'create' ? 'ENOSPC' : undefined);
+  await rejects(box.state.leases.applyChange(revocation));
+  assert.is(box.look(), 'revoked');
+  fileSystem.plan = () => undefined;
+  assert.is(await box.state.leases.applyChange(revocation), 'denied');
+  const next = await openBox({ fileSystem: fileSystem.afterPowerCut(), clock: box.clock });
+  assert.is(next.look(), 'revoked');
+  assert.is(await next.state.leases.applyChange(next.sign({ version: 3 })), 'lease');
+  assert.is(next.look(), 'valid');
+});
+
 test('a full disk at the start is an alarm until the disk takes something', async () => {
   const fileSystem = await newDisk();
   const before = await openBox({ fileSystem });
