@@ -60,11 +60,15 @@ test('a file with a mistake, or none, leaves the texts from before and is told o
   assert.is(clock.timers, 0);
 });
 
-test('a mistake at the start is one of the configuration', () => {
-  assert.throws(
-    () => live('{"nonsense":{}}'),
-    (error: { code: string }) => error.code === 'configuration-invalid',
-  );
+test('with a mistake at the start the built-in texts are used, and it is told; the right file ends that', () => {
+  const { path, clock, texts, problems } = live('{"malformed":{"zh":"甲"},"nonsense":{}}');
+  assert.is(texts.current.malformed.zh, '报文格式错误');
+  assert.match(problems[0]!, /nonsense is not a text/);
+  writeFileSync(path, '{"malformed":{"zh":"新的"}}');
+  clock.advance(1000);
+  assert.is(texts.current.malformed.zh, '新的');
+  assert.equal(problems.slice(1), [undefined]);
+  texts.stop();
 });
 
 test.run();

@@ -3,8 +3,8 @@
  *
  * Invariants: `current` is always a whole catalogue, and another object after each change. The file is looked at by its
  * time, size and inode, so that an edit in place and a renamed-in copy are both seen.
- * Failure behaviour: at the start a mistake in the file throws `configuration-invalid`; later it is reported, and the
- * texts from before it stay until the file is right again.
+ * Failure behaviour: a mistake in the file is reported, and the texts from before it stay until the file is right again;
+ * at the start these are the built-in ones. Words are no reason not to take reports.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { describeError, isHoldfastError } from '../../errors.ts';
@@ -35,13 +35,17 @@ export class LiveTexts implements TextSource {
   #hasProblem = false;
   #timer: Timer | undefined;
 
-  /** Reads the file. Throws `configuration-invalid` for a mistake in it, and Node's error when it cannot be read. */
+  /** Reads the file; a mistake in it is told by `start`. */
   constructor(options: LiveTextsOptions) {
     this.#options = options;
     const { path } = options;
     if (path === undefined) return;
-    this.#seen = stampOf(path);
-    this.#current = replaceTexts(readFileSync(path, 'utf8'), path);
+    try {
+      this.#read(path);
+    } catch {
+      // Read again, and told then.
+      this.#seen = '';
+    }
   }
 
   /** The texts as they are now. */
@@ -52,8 +56,9 @@ export class LiveTexts implements TextSource {
   /** Begins to look at the file. Idempotent. */
   start(): void {
     const { path, clock, everyMs = 1000 } = this.#options;
-    if (path === undefined) return;
-    this.#timer ??= clock.every(everyMs, () => this.#look(path));
+    if (path === undefined || this.#timer !== undefined) return;
+    this.#look(path);
+    this.#timer = clock.every(everyMs, () => this.#look(path));
   }
 
   /** Ends that. Idempotent. */
@@ -65,10 +70,7 @@ export class LiveTexts implements TextSource {
   #look(path: string): void {
     const { logger, onProblem } = this.#options;
     try {
-      const stamp = stampOf(path);
-      if (stamp === this.#seen) return;
-      this.#seen = stamp;
-      this.#current = replaceTexts(readFileSync(path, 'utf8'), path);
+      if (!this.#read(path)) return;
       this.#hasProblem = false;
       logger.info({ path }, 'the texts were read again');
       onProblem?.(undefined);
@@ -78,9 +80,21 @@ export class LiveTexts implements TextSource {
       if (this.#hasProblem) return;
       this.#hasProblem = true;
       const problem = describeError(error);
-      logger.error({ path, error: problem }, 'the texts cannot be read; those from before are used');
+      logger.error(
+        { path, error: problem },
+        'the texts cannot be read; those from before, or the built-in ones, are used',
+      );
       onProblem?.(problem);
     }
+  }
+
+  /** Reads the file unless it is as it was when it was read last; true when it did. Throws as `replaceTexts`. */
+  #read(path: string): boolean {
+    const stamp = stampOf(path);
+    if (stamp === this.#seen) return false;
+    this.#seen = stamp;
+    this.#current = replaceTexts(readFileSync(path, 'utf8'), path);
+    return true;
   }
 }
 
