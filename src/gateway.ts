@@ -187,10 +187,7 @@ export class Gateway {
     texts.start();
     this.#stops.push(() => texts.stop());
     const replies = new ReplyWriter({ texts, language: config.site.language });
-    const leaseUntil = (serial: string) => {
-      const known = this.#authorization?.leases.get(serial);
-      return known?.kind === 'lease' ? known.until : undefined;
-    };
+    const leaseUntil = (serial: string) => this.#authorization?.leases.untilOf(serial);
     const queries = new BoxQueries({
       config,
       dataFolder,

@@ -121,6 +121,13 @@ export class LeaseBook implements Leases {
     return readEntry(serial, this.#options.journal.get(entryKey(serial)))?.entry;
   }
 
+  untilOf(serial: string): string | undefined {
+    const known = this.get(serial);
+    if (known?.kind !== 'lease') return undefined;
+    const fault = this.#fault(this.#read(serial));
+    return fault === undefined || fault === 'expired' || fault === 'clock' ? known.until : undefined;
+  }
+
   grant(identity: Identity, terms: { readonly grant?: Grant; readonly until?: string } = {}): Promise<LeaseOutcome> {
     return this.#inTurn(identity.serial, async (known) => {
       const { grant } = terms;

@@ -81,7 +81,9 @@ export interface Leases {
   applyChange(grant: Grant): Promise<LeaseOutcome>;
   /** `holdfast lease revoke`: false when there is no lease of that machine. The centre may grant again. */
   revoke(serial: string): Promise<boolean>;
-  /** What is known of a machine. */
+  /** 授权截止时间 of a machine's lease, for people; undefined without one, and where nothing vouches for what is kept. */
+  untilOf(serial: string): string | undefined;
+  /** What is known of a machine, whoever wrote it. */
   get(serial: string): Lease | Denial | undefined;
 }
 

@@ -231,12 +231,17 @@ test('an edited lease file does not grant, whatever was edited', async () => {
     const next = await openBox({ fileSystem, clock: box.clock });
     assert.is.not(next.look(), 'valid', forged);
     assert.is.not(next.look({ ...identity, name: '重庆2号机' }), 'valid', forged);
+    assert.is(next.state.leases.untilOf(identity.serial), undefined, 'people are not told it either');
     assert.ok(next.alarms.active.has('lease-seal-invalid'));
     await next.state.close();
   }
   writeText(fileSystem, journalPath, original);
   const next = await openBox({ fileSystem, clock: box.clock });
   assert.is(next.look(), 'valid');
+  const until = siteTime.format(box.clock.wallMs() + hourMs);
+  assert.is(next.state.leases.untilOf(identity.serial), until);
+  next.clock.advance(2 * hourMs);
+  assert.equal([next.look(), next.state.leases.untilOf(identity.serial)], ['expired', until]);
   await next.state.close();
 });
 
