@@ -28,11 +28,11 @@ export class Admission {
     this.#refusals = options.refusals;
   }
 
-  hasRoom(lane: LaneName): boolean {
+  hasRoom(lane: LaneName, isSilent: boolean): boolean {
     const limit = this.#correlation.isGiven === undefined ? maxParkedAtFirst : maxParkedPerLane;
     if (this.#flights.parkedOf(lane) >= limit || this.#refusals.deferral.moving >= maxMoving) return false;
     if (this.#waitsFor.size > 0 && this.#waitsFor.get(lane)?.opening) return false;
-    if (lane === 'alarm') return true;
+    if (lane === 'alarm' || isSilent) return true;
     const reserved = Math.min(maxReservedForAlarms, Math.floor(this.#window.size / 8));
     return this.#flights.inAir < this.#window.size - reserved;
   }

@@ -11,7 +11,8 @@ export interface Flight {
   readonly pair: Pair;
   /** How often it was sent; 0 while it waits for the first time. */
   sends: number;
-  /** Monotonic ms of the last sending. */
+  /** Monotonic ms of the first sending, and of the last. */
+  firstSentAtMs: number;
   sentAtMs: number;
   /** Monotonic ms of the broker's confirm of the last sending; undefined before it. */
   confirmedAtMs: number | undefined;

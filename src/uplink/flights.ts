@@ -11,6 +11,7 @@ export class Flights {
   readonly #flights = new Map<string, Flight>();
   readonly #parked: Record<LogName, number>;
   #inAir = 0;
+  readonly #inAirOf = new Map<string, number>();
 
   constructor(options: { spool: Spool; gatewayId: string }) {
     this.#spool = options.spool;
@@ -21,6 +22,11 @@ export class Flights {
   /** How many were sent and are neither answered nor in doubt. */
   get inAir(): number {
     return this.#inAir;
+  }
+
+  /** Whether something of this channel is in the air. */
+  hasInAir(channel: string): boolean {
+    return (this.#inAirOf.get(channel) ?? 0) > 0;
   }
 
   get parked(): number {
@@ -54,6 +60,7 @@ export class Flights {
       state: undefined,
       origin,
       sends: 0,
+      firstSentAtMs: 0,
       sentAtMs: 0,
       confirmedAtMs: undefined,
       onSettled: undefined,
@@ -64,13 +71,14 @@ export class Flights {
   takeOff(flight: Flight, now: number): void {
     flight.place = 'air';
     flight.sends++;
+    if (flight.sends === 1) flight.firstSentAtMs = now;
     flight.sentAtMs = now;
     flight.confirmedAtMs = undefined;
     flight.pair.flying.push(flight);
     // Set anew, so that the map stays in the order of sending.
     this.#flights.delete(flight.messageId);
     this.#flights.set(flight.messageId, flight);
-    this.#inAir++;
+    this.#count(flight, 1);
   }
 
   /** It waits for its turn, in the order of its machine and channel. */
@@ -82,7 +90,7 @@ export class Flights {
 
   /** It is on its way from one place to another. */
   takeOut(flight: Flight): void {
-    if (flight.place === 'air') this.#inAir--;
+    if (flight.place === 'air') this.#count(flight, -1);
     else if (flight.place === 'parked') this.#parked[flight.log]--;
     this.pairs.leave(flight);
   }
@@ -92,6 +100,16 @@ export class Flights {
     this.#flights.delete(flight.messageId);
     this.takeOut(flight);
     this.pairs.tidy(flight.pair);
+  }
+
+  /** Of each channel the one under way for longest. */
+  oldestOfChannels(): Flight[] {
+    const oldest = new Map<string, Flight>();
+    for (const flight of this.#flights.values()) {
+      const { channel } = flight.pair;
+      if (flight.place === 'air' && !oldest.has(channel)) oldest.set(channel, flight);
+    }
+    return [...oldest.values()];
   }
 
   /** The one under way for longest. */
@@ -107,5 +125,10 @@ export class Flights {
       if (pair.hold !== undefined && pair.waiting.length > (fullest?.waiting.length ?? 0)) fullest = pair;
     }
     return fullest;
+  }
+
+  #count({ pair: { channel } }: Flight, change: number): void {
+    this.#inAir += change;
+    this.#inAirOf.set(channel, (this.#inAirOf.get(channel) ?? 0) + change);
   }
 }

@@ -112,6 +112,7 @@ export class Forwarder implements ReportListener {
       logger: this.#logger,
       acknowledge: options.acknowledge,
       isConnected: () => this.#connected,
+      isSilent: (channel) => this.#silence.isLasting && this.#flights.hasInAir(channel),
       onOpened: () => this.#pump(),
     });
     this.#resending = new Resending({
@@ -263,20 +264,16 @@ export class Forwarder implements ReportListener {
     if (!this.#canSend()) return;
     if (this.#flights.pairs.waiting.size > 0) void this.#resending.drain();
     while (this.#canSend()) {
-      const next = this.#scheduler.next((lane) => this.#admission.hasRoom(lane));
+      const next = this.#scheduler.next((lane) => this.#admission.hasRoom(lane, this.#silence.isLasting));
       if (next === undefined) return;
       this.#dispatch(next.lane, next.record);
     }
   }
 
+  /** Into a silence goes one report of each channel (`PairGate`): the one that is not answered may be nobody's. */
   #canSend(): boolean {
-    return (
-      this.#connected &&
-      this.#open &&
-      !this.#stopped &&
-      !this.#silence.isLasting &&
-      this.#flights.inAir < this.#window.size
-    );
+    const hasRoom = this.#silence.isLasting || this.#flights.inAir < this.#window.size;
+    return this.#connected && this.#open && !this.#stopped && hasRoom;
   }
 
   #dispatch(lane: LaneName, record: DecodedRecord): void {
@@ -372,6 +369,7 @@ export class Forwarder implements ReportListener {
       return;
     }
     if (patience === 'probe' && !wasLasting) this.#window.onSilence();
-    void this.#resending.probe(oldest);
+    const probes = wasLasting ? this.#flights.oldestOfChannels() : [oldest];
+    for (const flight of probes) void this.#resending.probe(flight);
   }
 }

@@ -13,12 +13,14 @@ export interface PairGateOptions {
   readonly logger: Logger;
   readonly acknowledge: 'stored' | 'broker';
   readonly isConnected: () => boolean;
+  /** True while the centre answers nothing, and something of this channel waits for an answer. */
+  readonly isSilent: (channel: string) => boolean;
   /** A pair that was waiting for its reply queue need not wait for that any more. */
   readonly onOpened: () => void;
 }
 
 /**
- * Whether the next report of a machine and channel may be sent now: the centre does not refuse it, the broker takes its
+ * Whether the next report of a machine and channel may be sent now: the centre is not silent, it does not refuse it, the broker takes its
  * channel, answers for it are heard, and without correlation nothing else of it is under way.
  */
 export class PairGate {
@@ -29,7 +31,8 @@ export class PairGate {
   }
 
   mayGo(pair: Pair): boolean {
-    const { clock, pauses, acknowledge, correlation } = this.#options;
+    const { clock, pauses, acknowledge, correlation, isSilent } = this.#options;
+    if (isSilent(pair.channel)) return false;
     const now = clock.monotonicMs();
     if (pair.opening || (pair.hold !== undefined && (pair.hold.untilMs > now || pair.flying.length > 0))) return false;
     if (pauses.has(pair.channel, now)) return false;

@@ -9,8 +9,9 @@ const triesAtOnce = 4;
 
 /**
  * How long to wait for receipts (contracts/machines.md, 'Gateway to centre'). The clock restarts whenever any receipt
- * arrives, so that a slow centre is not flooded with repeats; after three repeats nothing but the oldest report is sent,
- * with growing pauses, until the centre answers.
+ * arrives, so that a slow centre is not flooded with repeats; after three repeats nothing but the oldest report of each
+ * channel is sent, with growing pauses, until the centre answers. A channel that alone is not answered (an older centre
+ * does not read the gateway's own ones) does not keep the others back.
  */
 export class Silence {
   readonly #timeoutMs: number;
@@ -20,6 +21,8 @@ export class Silence {
   /** When the report of the latest receipt was sent. */
   #newestReceiptedMs = Number.NEGATIVE_INFINITY;
   #pause: { untilMs: number; lengthMs: number } | undefined;
+  /** A centre that is back takes a while to answer what has come together. */
+  #judgeAgainMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: { timeoutMs: number; longestPauseMs: number; alarms: Alarms }) {
     this.#timeoutMs = options.timeoutMs;
@@ -43,6 +46,7 @@ export class Silence {
     this.#newestReceiptedMs = Math.max(this.#newestReceiptedMs, flight.sentAtMs);
     if (this.#pause === undefined) return;
     this.#pause = undefined;
+    this.#judgeAgainMs = now + this.#timeoutMs;
     this.#alarms.clear('uplink-no-receipt');
   }
 
@@ -50,13 +54,16 @@ export class Silence {
   judge(now: number, oldest: Flight | undefined): Patience {
     if (this.#pause !== undefined) return this.#judgePause(now, this.#pause);
     if (oldest?.confirmedAtMs === undefined || now - oldest.confirmedAtMs < this.#timeoutMs) return 'wait';
-    // Later reports were answered, this one was passed over.
-    if (oldest.sentAtMs + this.#timeoutMs < this.#newestReceiptedMs) {
-      return oldest.sends < triesAtOnce ? 'send-again' : 'give-up';
-    }
+    if (now < this.#judgeAgainMs) return 'wait';
+    const isTried = oldest.sends >= triesAtOnce;
+    // Later reports were answered, this one was passed over: now, or at any of its tries. Its channel may have no reader.
+    const sinceMs = isTried ? oldest.firstSentAtMs : oldest.sentAtMs;
+    if (sinceMs + this.#timeoutMs < this.#newestReceiptedMs) return isTried ? 'give-up' : 'send-again';
     if (now - this.#lastReceiptMs < this.#timeoutMs) return 'wait';
+    // What stands aside is tried again from there; it says nothing about the others.
+    if (oldest.log === 'deferred') return 'give-up';
     this.#lastReceiptMs = now;
-    if (oldest.sends >= triesAtOnce) {
+    if (isTried) {
       this.#pause = { lengthMs: this.#timeoutMs * 2, untilMs: now + this.#timeoutMs };
       this.#alarms.raise('uplink-no-receipt', { channel: oldest.pair.channel, messageId: oldest.messageId });
       return 'wait';

@@ -112,4 +112,31 @@ test('a report that is passed over while later ones are answered is sent again',
   await bench.close();
 });
 
+test('a channel that nobody reads keeps no other back, however little there is to report', async () => {
+  const bench = await forwarderBench();
+  bench.transport.onSend = (report) => {
+    bench.transport.confirm(report);
+    if (report.channel !== 'gateway_event') bench.transport.receipt(report);
+  };
+  bench.transport.connect();
+  await bench.store('gw', 3, 'alarm', 'gateway_event');
+  // A report now and then; between them nothing is answered.
+  for (let round = 0; round < 6; round++) {
+    for (let half = 0; half < 10; half++) {
+      await bench.clock.advanceGently(30_000);
+      await rest();
+    }
+    const [sequence] = await bench.store('a', 1, 'alarm', 'device_error_info');
+    await passUntil(bench, () => bench.sequences().includes(sequence!), 2000);
+  }
+  await quiet(bench);
+  assert.is(bench.spool.status.pending, 3);
+  assert.is(bench.spool.status.logs.deferred.pending, 3, 'these wait aside');
+  assert.equal(
+    bench.alarms.active.map(({ code }) => code),
+    ['report-deferred'],
+  );
+  await bench.close();
+});
+
 test.run();
