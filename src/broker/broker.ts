@@ -184,8 +184,8 @@ export class Broker implements GuardHooks {
     this.#accept(peer, publish.topic, publish.payload).then(
       (answer) => {
         guard.settled();
-        if (publish.id !== 0 && !guard.destroyed) guard.outlet.puback(publish.id);
-        this.#answered(peer, answer);
+        if (publish.id !== undefined && !guard.destroyed) guard.outlet.puback(publish.id);
+        this.#answered(peer, publish.topic, answer);
       },
       (error) => {
         guard.settled();
@@ -263,8 +263,12 @@ export class Broker implements GuardHooks {
     return { outcome: outcome === 'forbidden' ? 'forbidden' : 'asked', reply: undefined };
   }
 
-  #answered(peer: Peer, { outcome, reply, later }: Pick<IntakeAnswer, 'outcome' | 'reply' | 'later'>): void {
-    if (outcome === 'forbidden') this.#forbidden(peer);
+  #answered(
+    peer: Peer,
+    topic: string,
+    { outcome, reply, later }: Pick<IntakeAnswer, 'outcome' | 'reply' | 'later'>,
+  ): void {
+    if (outcome === 'forbidden') this.#forbidden(peer, 'foreign-serial', topic);
     if (reply !== undefined) this.#sessions.deliver(reply.topic, reply.body);
     else later?.then((answer) => answer && this.#sessions.deliver(answer.topic, answer.body));
   }
@@ -275,8 +279,16 @@ export class Broker implements GuardHooks {
   }
 
   /** Counts one more forbidden message of a client, and disconnects it when there were too many within a minute. */
-  #forbidden(peer: Peer): void {
-    const { clock, limits } = this.#options;
+  #forbidden(peer: Peer, reason: string, topic: string): void {
+    const { clock, limits, logger } = this.#options;
+    // The client has an acknowledgement and no answer: whoever looks for its message finds it here.
+    const facts = {
+      username: peer.identity?.username,
+      address: peer.guard.address,
+      topic: topic.slice(0, 128),
+      reason,
+    };
+    logger.info(facts, 'A message was acknowledged and not kept');
     const nowMs = clock.monotonicMs();
     const times = peer.forbiddenAtMs;
     times.push(nowMs);
@@ -291,7 +303,7 @@ export class Broker implements GuardHooks {
     const { counters, local } = this.#options;
     countBy(counters.reportsRefused, reason);
     if (local?.isMine(topic)) local.refuse({ topic, identity: peer.identity! }, 'a request must not be retained');
-    this.#forbidden(peer);
+    this.#forbidden(peer, reason, topic);
   }
 
   /** A QoS 2 message that is new; `done` without an error makes aedes send the PUBREC. */
@@ -310,7 +322,7 @@ export class Broker implements GuardHooks {
         incoming.stored(packet.messageId);
         guard.settled();
         done();
-        this.#answered(peer, answer);
+        this.#answered(peer, packet.topic, answer);
       },
       (error) => {
         incoming.failed(packet.messageId);

@@ -30,11 +30,11 @@ export type CloseReason =
   | 'forbidden'
   | 'protocol';
 
-/** A report as it stands in a PUBLISH. `payload` is a part of what was read, not a copy; `id` is 0 for QoS 0. */
+/** A report as it stands in a PUBLISH. `payload` is a part of what was read, not a copy; QoS 0 has no `id`. */
 export interface Publish {
   readonly topic: string;
   readonly payload: Buffer;
-  readonly id: number;
+  readonly id: number | undefined;
 }
 
 /** Who hears of what the guard takes out of the stream. */
@@ -249,8 +249,9 @@ export class MqttGuard extends Duplex {
     const payloadAt = hasId ? topicEnd + 2 : topicEnd;
     if (payloadAt > end) return false;
     const topic = buffer.toString('latin1', body + 2, topicEnd);
-    const id = hasId ? (buffer[topicEnd]! << 8) | buffer[topicEnd + 1]! : 0;
-    if ((hasId && id === 0) || !this.#hooks.isReport(topic)) return false;
+    if (!this.#hooks.isReport(topic)) return false;
+    // 0 is forbidden, and sent all the same by clients that count from it or over it: a report like any other.
+    const id = hasId ? (buffer[topicEnd]! << 8) | buffer[topicEnd + 1]! : undefined;
     this.#inflight++;
     this.#hooks.onReport(this, { topic, payload: buffer.subarray(payloadAt, end), id });
     this.#afterPublish();

@@ -82,6 +82,13 @@ export function createProtocol(options: ProtocolOptions): Aedes {
     maxInflightInbound: 0,
     preConnect: (client, packet, done) => {
       const peer = peerOf(client.conn);
+      if (peer !== undefined && packet.protocolVersion === 5) {
+        countBy(counters.mqttRefused, 'version');
+        logger.info({ address: peer.guard.address, reason: 'version' }, 'An MQTT login was refused');
+        peer.guard.write(unsupportedVersion);
+        done(new Error('version'), false);
+        return;
+      }
       if (peer !== undefined) peer.admission = admit(packet);
       done(null, peer !== undefined);
     },
@@ -172,6 +179,9 @@ export function createProtocol(options: ProtocolOptions): Aedes {
   aedes.on('connectionError', (_, error) => logger.debug({ err: error }, 'An MQTT connection failed'));
   return aedes;
 }
+
+/** CONNACK 0x84 in the form of MQTT 5: in that of 3.1.1, clients of 5 see nothing but a connection that breaks. */
+const unsupportedVersion = Buffer.of(0x20, 3, 0, 0x84, 0);
 
 /** aedes' own copy of it. */
 function packetWriter(): { cacheNumbers: boolean } {

@@ -314,7 +314,9 @@ export class QueueReader {
     const destination = this.source.destination(message, arrival, answer);
     if (destination === undefined || answer.body === undefined) return true;
     this.#options.counters.receipts++;
-    return publish(channel, destination, answer.body, arrival.messageId);
+    // A machine that calls as in RabbitMQ's own examples looks for the correlation that it gave.
+    const correlationId = arrival.messageId ?? (message.properties.correlationId as string | undefined);
+    return publish(channel, destination, answer.body, correlationId);
   }
 
   /** The broker had no queue for an answer: it is made, as the machine would make it, and the answer sent again. */
@@ -335,11 +337,11 @@ export class QueueReader {
 }
 
 /** Not persistent: an answer that a broken broker loses is given again when the report is repeated. */
-function publish(channel: Channel, destination: Destination, body: Buffer, messageId: string | undefined): boolean {
+function publish(channel: Channel, destination: Destination, body: Buffer, correlationId: string | undefined): boolean {
   return channel.publish(destination.exchange, destination.routingKey, body, {
     contentType: 'application/json',
     mandatory: destination.exchange === '',
-    ...(messageId !== undefined && { correlationId: messageId }),
+    ...(correlationId !== undefined && { correlationId }),
     // Comes back with a returned answer.
     ...(destination.declare && { type: 'receipt' }),
   });

@@ -147,10 +147,15 @@ export class HttpServer {
       requestTimeout: requestTimeoutMs,
       forceCloseConnections: 'idle',
       routerOptions: { ignoreTrailingSlash: true },
+      // What Fastify refuses by itself, such as a path that is not UTF-8.
+      frameworkErrors: (error, _request, reply) => {
+        const problem = byStatus.get(error.statusCode ?? 400) ?? 'bad-request';
+        countBy(counters.httpAnswers, String(error.statusCode ?? 400));
+        answerError(reply as FastifyReply, problem);
+      },
       // Fastify's own lines hold the URL with its query.
       logger: false,
       // Its answer to a URL that cannot be decoded repeats it, and with it a token.
-      frameworkErrors: (_error, _request, reply) => answerError(reply as unknown as FastifyReply, 'bad-request'),
       // No route has a schema; Fastify would load two compilers for them all the same.
       schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     }) as unknown as FastifyInstance;

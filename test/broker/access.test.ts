@@ -126,6 +126,15 @@ test('client ids have a length, and none is given away with a kept session', asy
   await unnamed.closed;
 });
 
+test('MQTT 5 is refused in its own words', async () => {
+  const { port, counters } = await startBroker();
+  const client = new RawClient(port);
+  client.write(Buffer.from('10110004 4d515454 05020000 00 0004 72617735'.replaceAll(' ', ''), 'hex'));
+  assert.deepEqual([...(await client.next(2)).body], [0, 0x84, 0]);
+  await client.closed;
+  assert.equal(counters.mqttRefused.get('version'), 1);
+});
+
 test('every reading of a reply topic must be allowed', async () => {
   const access = new Access({ clients: [{ username: 'b_c', password: 'p' }], anonymous: false, clock: systemClock() });
   const login = { username: 'b_c', password: Buffer.from('p'), address: '127.0.0.1', mayCarryPassword: true };

@@ -43,6 +43,16 @@ test('QoS 0 is stored all the same, and answered', async () => {
   assert.equal(intake.accepted.length, 1);
 });
 
+test('a report under the forbidden id 0 is no exception: acknowledged once it is stored', async () => {
+  const { intake, port } = await startBroker();
+  const client = await RawClient.open(port);
+  await client.subscribe(replyOf('sn000001'));
+  client.write(publishPacket(process, report, { id: 0 }));
+  await client.next(3);
+  await client.next(4);
+  assert.equal(intake.accepted.length, 1);
+});
+
 test('QoS 2 gets its PUBREC only once it is stored, and is stored once', async () => {
   const { intake, port } = await startBroker();
   const client = await RawClient.open(port, { clean: false });

@@ -121,6 +121,15 @@ test('a gateway is answered where it wants, with its id', async () => {
   assert.equal(_accepted, new Date(acceptedMs));
 });
 
+test("a call as in RabbitMQ's examples gets its correlation back", async () => {
+  await machine.listen('callback');
+  const before = machine.answers.length;
+  machine.send('device_process_info', report('暂停'), { replyTo: 'callback', correlationId: 'call-1' });
+  await until(() => machine.answers.length > before, 'the answer');
+  const { queue, message } = machine.answers.at(-1)!;
+  assert.equal([queue, message.properties.correlationId], ['callback', 'call-1']);
+});
+
 test('a reply queue that is missing is made, as a machine would', async () => {
   machine.send('device_process_info', report('暂停', 'sn-new'), { messageId: 'm-1' });
   const queue = 'device_process_info_sn-new_res';
