@@ -147,7 +147,7 @@ export class HttpServer {
       requestTimeout: requestTimeoutMs,
       forceCloseConnections: 'idle',
       routerOptions: { ignoreTrailingSlash: true },
-      // What Fastify refuses by itself, such as a path that is not UTF-8.
+      // What Fastify refuses by itself, such as a path that is not UTF-8. Its own answer repeats the URL, and with it a token.
       frameworkErrors: (error, _request, reply) => {
         const problem = byStatus.get(error.statusCode ?? 400) ?? 'bad-request';
         countBy(counters.httpAnswers, String(error.statusCode ?? 400));
@@ -155,7 +155,6 @@ export class HttpServer {
       },
       // Fastify's own lines hold the URL with its query.
       logger: false,
-      // Its answer to a URL that cannot be decoded repeats it, and with it a token.
       // No route has a schema; Fastify would load two compilers for them all the same.
       schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     }) as unknown as FastifyInstance;
