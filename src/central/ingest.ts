@@ -8,6 +8,7 @@
  * again. A malformed message is kept in `device_info.rejected` and answered for good; a report that the database
  * refuses while it takes others is answered with `storage-failed`, which a gateway repeats.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { MachineRegistry, StoredBase } from '../documents/index.ts';
 import { type Origin, type TimeReader, timeKeyOf, toDocument } from '../documents/index.ts';
 import type { Clock, Logger, SiteTime } from '../platform/index.ts';
@@ -18,10 +19,10 @@ import {
   type Validation,
   validateReport,
 } from '../protocols/machines/index.ts';
-import type { DocumentStore, NewDocument } from '../store/index.ts';
+import { type DocumentStore, Double, type NewDocument, type StoredDocument } from '../store/index.ts';
 import type { Gateways, Via } from './gateways.ts';
 import type { CentralCounters } from './metrics.ts';
-import { documentId, maxBodyBytes, rejectedCollection, rejection } from './rejection.ts';
+import { contentId, documentId, maxBodyBytes, rejectedCollection, rejection } from './rejection.ts';
 
 /** A message as it arrived. */
 export interface Arrival extends Omit<Origin, 'id'> {
@@ -75,7 +76,7 @@ interface Item {
   readonly arrival: Arrival;
   readonly channel: MachineChannel;
   readonly validation: Validation | { ok: false; serial: undefined; state: undefined; reason: string; key: undefined };
-  readonly insert: NewDocument;
+  insert: NewDocument;
   outcome: Answer['outcome'] | undefined;
 }
 
@@ -150,12 +151,42 @@ export class Ingest implements Taker {
       );
       if (item.validation.ok && item.arrival.messageId === undefined) lost.push(item);
     }
+    const doubtful = items.filter(
+      ({ arrival, outcome }) =>
+        outcome === 'duplicate' && arrival.gateway === undefined && arrival.messageId !== undefined,
+    );
+    if (doubtful.length > 0) await this.#storeUnderOwnId(target, doubtful);
     // A gateway keeps what was refused; a machine that talks to the centre directly may not.
     if (lost.length === 0) return;
     const kept = lost.map(({ arrival, insert, validation }) =>
       rejection(arrival, insert.document._id, 'storage-failed', undefined, validation.serial),
     );
     await this.#options.store.insertBatch(rejectedCollection, kept);
+  }
+
+  /**
+   * A machine's own `message_id` may be another's, or count from one again after a start. What stands under it with
+   * another content is another report: this one is stored under the id of its content.
+   */
+  async #storeUnderOwnId(target: Group['target'], items: readonly Item[]): Promise<void> {
+    const { store } = this.#options;
+    const others: Item[] = [];
+    for (const item of items) {
+      const { document, series } = item.insert;
+      const [stored] = await store.find(target, { filter: { _id: document._id } });
+      if (stored === undefined || isDeepStrictEqual(content(stored), content(document))) continue;
+      item.insert = { document: { ...document, _id: contentId(item.arrival) }, series };
+      others.push(item);
+    }
+    if (others.length === 0) return;
+    const outcomes = await store.insertBatch(
+      target,
+      others.map(({ insert }) => insert),
+    );
+    for (const [index, item] of others.entries()) {
+      const { kind } = outcomes[index]!;
+      item.outcome = kind === 'inserted' ? 'stored' : kind === 'error' ? 'failed' : 'duplicate';
+    }
   }
 
   /** What hangs on reports that are stored. A repeat counts as well: the first time may have ended before this. */
@@ -226,6 +257,13 @@ export class Ingest implements Taker {
     }
     return reader;
   }
+}
+
+/** What two documents of the same report have in common; a store gives decimals back without their wrapper. */
+function content({ _received, ...fields }: StoredDocument): unknown {
+  const plain = (_key: string, value: unknown) =>
+    typeof value === 'bigint' ? `${value}n` : value instanceof Double ? value.value : value;
+  return JSON.parse(JSON.stringify(fields, plain));
 }
 
 /** An instant with its offset from UTC, as the gateway's own bodies may have it. */

@@ -8,9 +8,12 @@ export const rejectedCollection: CollectionName = { database: 'device_info', col
 /** Larger bodies are malformed (contracts/README.md, 'Bad input'). */
 export const maxBodyBytes = 1_048_576;
 
+/** The id of a message that brought none: the same bytes on the same channel are the same message. */
+export const contentId = ({ channel, body }: Arrival): string =>
+  createHash('sha256').update(`${channel}\n`).update(body).digest('hex');
+
 /** `_id` of what is stored of a message: one that is sent or delivered again is stored once. */
-export const documentId = ({ messageId, channel, body }: Arrival): string =>
-  messageId ?? createHash('sha256').update(`${channel}\n`).update(body).digest('hex');
+export const documentId = (arrival: Arrival): string => arrival.messageId ?? contentId(arrival);
 
 /** What is kept of a message that is malformed or cannot be stored: its bytes, at most 1 MiB of them, and why. */
 export function rejection(

@@ -130,6 +130,22 @@ test("a call as in RabbitMQ's examples gets its correlation back", async () => {
   assert.equal([queue, message.properties.correlationId], ['callback', 'call-1']);
 });
 
+test("two reports under one id of a machine's own are both stored, a repeat of either is not", async () => {
+  const queue = 'device_process_info_sn-counts_res';
+  await machine.listen(queue);
+  const answered = () => machine.answers.filter((answer) => answer.queue === queue);
+  const numbers = { 数: [1, 2.5, 1e21, { 深: 12345678901234567890n.toString() }], 零: -0 };
+  const first = { ...report('开机', 'sn-counts'), 开机时间: '2024-03-18 15:30:45', ...numbers };
+  const second = { ...first, 开机时间: '2024-03-19 07:00:00' };
+  for (const [times, body] of [first, second, first, second].entries()) {
+    machine.send('device_process_info', body, { messageId: '1' });
+    await until(() => answered().length > times, 'an answer');
+  }
+  assert.ok(answered().every(({ body }) => body.错误 === ''));
+  const stored = await central.store.find(processes, { filter: { 序列号: 'sn-counts' } });
+  assert.equal(stored.map(({ 开机时间 }) => 开机时间).sort(), [first.开机时间, second.开机时间]);
+});
+
 test('a reply queue that is missing is made, as a machine would', async () => {
   machine.send('device_process_info', report('暂停', 'sn-new'), { messageId: 'm-1' });
   const queue = 'device_process_info_sn-new_res';
