@@ -10,13 +10,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { type FileSystem, replaceFile } from '../platform/index.ts';
+import { type FileSystem, replaceFile, syncFolders } from '../platform/index.ts';
 
 const keyBytes = 32;
 
 export class BoxKey {
   readonly #fileSystem: FileSystem;
-  readonly #dataFolder: string;
   readonly #folder: string;
   readonly #path: string;
   #bytes: Buffer = randomBytes(keyBytes);
@@ -25,7 +24,6 @@ export class BoxKey {
 
   constructor({ fileSystem, dataFolder }: { fileSystem: FileSystem; dataFolder: string }) {
     this.#fileSystem = fileSystem;
-    this.#dataFolder = dataFolder;
     this.#folder = join(dataFolder, 'secrets');
     this.#path = join(this.#folder, 'box.key');
   }
@@ -42,7 +40,7 @@ export class BoxKey {
       this.#bytes = kept;
       this.#isSaved = true;
       // Its name may be in the cache only, when the process before this one ended at its first start.
-      if (!readOnly) await this.#fileSystem.syncFolder(this.#folder).catch(() => {});
+      if (!readOnly) await syncFolders(this.#fileSystem, this.#folder).catch(() => {});
       return;
     }
     if (readOnly) return;
@@ -67,7 +65,7 @@ export class BoxKey {
     const fileSystem = this.#fileSystem;
     fileSystem.makeFolder(this.#folder);
     await replaceFile(fileSystem, this.#path, this.#bytes);
-    await fileSystem.syncFolder(this.#dataFolder);
+    await syncFolders(fileSystem, this.#folder);
     this.#isSaved = true;
   }
 

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { type Clock, type FileSystem, type OpenFile, systemClock } from '../platform/index.ts';
+import { type Clock, type FileSystem, type OpenFile, syncFolders, systemClock } from '../platform/index.ts';
 
 /** The key pair that grants are signed with. */
 export interface SigningKey {
@@ -69,14 +69,17 @@ export async function signingKey(sources: SigningKeySources): Promise<SigningKey
   if (configured !== undefined) return readKey(configured, fileSystem, 'central.signingKey');
   const path = join(dataFolder, 'secrets', fileName);
   if (!fileSystem.exists(path)) await makeKey(path, sources);
-  return readKey(path, fileSystem, 'the signing key of this centre');
+  const key = readKey(path, fileSystem, 'the signing key of this centre');
+  // Also for one that another copy, or a process that was killed, has made.
+  await syncFolders(fileSystem, dirname(path));
+  return key;
 }
 
 /**
  * Written aside and renamed, so that a power cut leaves either no key or a whole one. The name aside can be made once: of
  * several copies that start for the first time on one folder, one makes the key, and the others wait for it.
  */
-async function makeKey(path: string, { dataFolder, fileSystem, clock = systemClock() }: SigningKeySources) {
+async function makeKey(path: string, { fileSystem, clock = systemClock() }: SigningKeySources) {
   const folder = dirname(path);
   const aside = `${path}.new`;
   fileSystem.makeFolder(folder);
@@ -96,9 +99,6 @@ async function makeKey(path: string, { dataFolder, fileSystem, clock = systemClo
     file.close();
   }
   fileSystem.rename(aside, path);
-  await fileSystem.syncFolder(folder);
-  await fileSystem.syncFolder(dataFolder);
-  await fileSystem.syncFolder(dirname(dataFolder));
 }
 
 /** undefined when there is one already. */

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { type FileSystem, replaceFile } from '../platform/index.ts';
+import { type FileSystem, replaceFile, syncFolders } from '../platform/index.ts';
 import { namePattern } from './schema.ts';
 
 const letters = 'abcdefghijklmnopqrstuvwxyz0123456789';
@@ -24,12 +24,15 @@ export async function gatewayId({ configured, dataFolder, fileSystem }: GatewayI
   if (configured !== undefined) return configured;
   const folder = join(dataFolder, 'secrets');
   const path = join(folder, 'gateway-id');
-  if (fileSystem.exists(path)) return readId(path, fileSystem);
-
+  if (fileSystem.exists(path)) {
+    const kept = readId(path, fileSystem);
+    await syncFolders(fileSystem, folder);
+    return kept;
+  }
   fileSystem.makeFolder(folder);
   const id = `gw-${Array.from({ length: 10 }, () => letters[randomInt(letters.length)]).join('')}`;
   await replaceFile(fileSystem, path, Buffer.from(`${id}\n`));
-  await fileSystem.syncFolder(dataFolder);
+  await syncFolders(fileSystem, folder);
   return id;
 }
 

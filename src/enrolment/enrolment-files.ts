@@ -11,7 +11,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import { namePattern } from '../config/index.ts';
 import { HoldfastError } from '../errors.ts';
-import { type FileSystem, replaceFile } from '../platform/index.ts';
+import { type FileSystem, replaceFile, syncFolders } from '../platform/index.ts';
 import { newBoxKey } from './messages.ts';
 import { readSettings, type UpstreamSettings } from './settings.ts';
 
@@ -77,15 +77,21 @@ export function readKeptId(place: Place): string | undefined {
 export async function boxKey(place: Place): Promise<KeyObject> {
   const text = readText(enrolmentFileNames.boxKey, place);
   if (text !== undefined) {
-    try {
-      return createPrivateKey(text);
-    } catch {
-      throw damaged(pathOf('boxKey', place));
-    }
+    const kept = parseKey(text, pathOf('boxKey', place));
+    await syncFolders(place.fileSystem, folderOf(place));
+    return kept;
   }
   const key = newBoxKey();
   await keepSecret(enrolmentFileNames.boxKey, key.export({ format: 'pem', type: 'pkcs8' }) as string, place);
   return key;
+}
+
+function parseKey(text: string, path: string): KeyObject {
+  try {
+    return createPrivateKey(text);
+  } catch {
+    throw damaged(path);
+  }
 }
 
 function readEnrolment(text: string, path: string): Enrolment {
@@ -97,12 +103,12 @@ function readEnrolment(text: string, path: string): Enrolment {
   return settings as Enrolment;
 }
 
-/** Resolves when the file is on the device, and the folder of secrets too. */
+/** Resolves when the file is on the device, and the folders that it is in too: the first `enrol` may have made them. */
 async function keepSecret(name: string, content: string, { dataFolder, fileSystem }: Place): Promise<void> {
   const folder = join(dataFolder, 'secrets');
   fileSystem.makeFolder(folder);
   await replaceFile(fileSystem, join(folder, name), Buffer.from(content));
-  await fileSystem.syncFolder(dataFolder);
+  await syncFolders(fileSystem, folder);
 }
 
 function readText(name: string, { dataFolder, fileSystem }: Place): string | undefined {

@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { nodeFileSystem, syncFolders } from '../platform/index.ts';
 import { readIfThere, syncFolder, writeDurably } from './durable-file.ts';
 
 const flowsName = 'flows.json';
@@ -30,9 +31,10 @@ export class FlowFiles {
     this.#folder = folder;
   }
 
-  /** Makes the folder. */
+  /** Makes the folder; its name is on the device, or a flow that was deployed in it would go with it. */
   async open(): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await syncFolders(nodeFileSystem, this.#folder);
   }
 
   /** The flow that runs or is to run; undefined when there is none. */

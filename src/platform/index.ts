@@ -22,3 +22,4 @@ export { Journal, type JournalOpening, type JournalOptions, maxChangeBytes } fro
 export { createLogger, type Logger, type LogLevel, logLevels, silentLogger } from './logger.ts';
 export { replaceFile } from './replace-file.ts';
 export { liveInZone, SiteTime } from './site-time.ts';
+export { syncFolders } from './sync-folders.ts';

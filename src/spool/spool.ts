@@ -12,7 +12,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { describeError, HoldfastError } from '../errors.ts';
-import type { Logger, Timer } from '../platform/index.ts';
+import { type Logger, syncFolders, type Timer } from '../platform/index.ts';
 import { Ballast } from './ballast.ts';
 import { readCheckpoint } from './checkpoint.ts';
 import { Checkpoints } from './checkpoints.ts';
@@ -28,7 +28,6 @@ import type { DecodedRecord, RecordContent, RecordPosition } from './record.ts';
 import { RepeatWindow } from './repeat-window.ts';
 import type { SpoolOptions } from './spool-options.ts';
 import { type LogStatus, type SpoolStatus, sumUp } from './status.ts';
-import { syncFolders } from './sync-folders.ts';
 import { Tails } from './tails.ts';
 import { asideNames, type LaneName, type LogName, laneNames, type NewReport, type ReportFate } from './types.ts';
 import type { LogVerification } from './verification.ts';
