@@ -10,7 +10,8 @@ import { reportBody } from '../support/site/machine-reports.ts';
 import { campaignSeed } from '../support/site/program.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
-const serial = 'sn000001';
+/** The machine of `Reporter`. */
+export const serial = 'sn000001';
 const channel = 'device_process_info';
 /** At least so far the instants reach; further where starts take longer, so that the last ones hit a box at work. */
 const leastMs = 1500;
@@ -18,7 +19,7 @@ const leastMs = 1500;
 let measured: Promise<number> | undefined;
 
 /** How long a first start takes here and now, and half as much again. */
-function longestStart(): Promise<number> {
+export function longestStart(): Promise<number> {
   measured ??= measure();
   return measured;
 }
@@ -37,7 +38,7 @@ async function measure(): Promise<number> {
 }
 
 /** A machine that reports by HTTP, one report after the other, each until it is answered 202; and notes the box's id. */
-class Reporter {
+export class Reporter {
   readonly acknowledged: number[] = [];
   readonly ids = new Set<string>();
   readonly #box: Box;
@@ -85,7 +86,7 @@ class Reporter {
 }
 
 /** Everything that waits in the box, by number, against what was acknowledged. */
-async function compare(box: Box, { acknowledged, ids }: Reporter, what: string): Promise<void> {
+export async function compare(box: Box, { acknowledged, ids }: Reporter, what: string): Promise<void> {
   const found = (await box.spool<{ channel: string; body: string }>('export'))
     .filter((each) => each.channel === channel)
     .map(({ body }) => (JSON.parse(body) as { n: number }).n);
