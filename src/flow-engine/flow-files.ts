@@ -10,16 +10,13 @@ import { mkdir, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { nodeFileSystem, syncFolders } from '../platform/index.ts';
 import { readIfThere, syncFolder, writeDurably } from './durable-file.ts';
+import { credentialsName, type FlowPair, finishPair, flowsName, writePair } from './flow-pair.ts';
 
-const flowsName = 'flows.json';
-const credentialsName = 'flows_cred.json';
 const markName = 'flow-restored.json';
 const maxRejected = 5;
 
 /** A flow with its credentials, as the files hold them. */
-export interface FlowContent {
-  readonly flows: string;
-  readonly credentials: string | undefined;
+export interface FlowContent extends FlowPair {
   /** Tells one from another. */
   readonly revision: string;
 }
@@ -37,6 +34,11 @@ export class FlowFiles {
     await syncFolders(nodeFileSystem, this.#folder);
   }
 
+  /** Ends a deploy that was cut off. Only while no engine runs. */
+  async settle(): Promise<void> {
+    await finishPair(this.#folder);
+  }
+
   /** The flow that runs or is to run; undefined when there is none. */
   current(): Promise<FlowContent | undefined> {
     return read(this.#folder);
@@ -52,7 +54,7 @@ export class FlowFiles {
     const flows = await readIfThere(source);
     if (flows === undefined) throw Object.assign(new Error(`${source} does not exist`), { code: 'ENOENT' });
     const credentials = await readIfThere(join(source, '..', credentialsName));
-    await this.#write(this.#folder, { flows, credentials });
+    await writePair(this.#folder, { flows, credentials });
   }
 
   /** Keeps a flow as the one that is known to be good. */
@@ -60,7 +62,8 @@ export class FlowFiles {
     const [fresh, kept, old] = [this.#path('known-good.new'), this.#path('known-good'), this.#path('known-good.old')];
     await rm(fresh, { recursive: true, force: true });
     await mkdir(fresh, { mode: 0o700 });
-    await this.#write(fresh, content);
+    if (content.credentials !== undefined) await writeDurably(join(fresh, credentialsName), content.credentials);
+    await writeDurably(join(fresh, flowsName), content.flows);
     // A kept one that was left half way would stand in the way of the rename.
     if ((await read(kept)) !== undefined) {
       await rm(old, { recursive: true, force: true });
@@ -84,7 +87,7 @@ export class FlowFiles {
 
   /** Puts a flow back. */
   async restore(content: FlowContent): Promise<void> {
-    await this.#write(this.#folder, content);
+    await writePair(this.#folder, { flows: content.flows, credentials: content.credentials });
   }
 
   /** Remembers over a restart that a flow was taken back; undefined forgets it. */
@@ -101,13 +104,6 @@ export class FlowFiles {
     } catch {
       return undefined;
     }
-  }
-
-  async #write(folder: string, { flows, credentials }: Pick<FlowContent, 'flows' | 'credentials'>): Promise<void> {
-    const path = join(folder, credentialsName);
-    if (credentials === undefined) await rm(path, { force: true });
-    else await writeDurably(path, credentials);
-    await writeDurably(join(folder, flowsName), flows);
   }
 
   #path(name: string): string {

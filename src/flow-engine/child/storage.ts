@@ -9,6 +9,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfThere, writeDurably } from '../durable-file.ts';
+import { credentialsName, flowsName, writePair } from '../flow-pair.ts';
 import { loadLibrary } from './node-red.ts';
 
 export interface StorageOptions {
@@ -26,7 +27,8 @@ export function createStorage({ folder, beforeSwitch, afterFailure }: StorageOpt
     const text = await readIfThere(path(name));
     return text === undefined ? fallback : JSON.parse(text);
   };
-  const write = (name: string, value: unknown) => writeDurably(path(name), `${JSON.stringify(value, null, 2)}\n`);
+  const textOf = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+  const write = (name: string, value: unknown) => writeDurably(path(name), textOf(value));
   const switching = async <T>(action: () => Promise<T>): Promise<T> => {
     await beforeSwitch();
     try {
@@ -55,14 +57,14 @@ export function createStorage({ folder, beforeSwitch, afterFailure }: StorageOpt
       }
     },
     // Also when somebody has the flows restarted as they are.
-    getFlows: () => switching(() => read('flows.json', [])),
+    getFlows: () => switching(() => read(flowsName, [])),
     saveFlows: (flows: unknown) =>
       switching(async () => {
-        if (credentials !== undefined) await write('flows_cred.json', credentials);
+        const changed = credentials === undefined ? await readIfThere(path(credentialsName)) : textOf(credentials);
+        await writePair(folder, { flows: textOf(flows), credentials: changed });
         credentials = undefined;
-        await write('flows.json', flows);
       }),
-    getCredentials: () => read('flows_cred.json', {}),
+    getCredentials: () => read(credentialsName, {}),
     async saveCredentials(value: object) {
       credentials = value;
     },
