@@ -12,7 +12,7 @@
  */
 import { dirname, join } from 'node:path';
 import { describeError, HoldfastError } from '../errors.ts';
-import { type FileSystem, type Logger, nodeFileSystem, silentLogger } from '../platform/index.ts';
+import { type FileSystem, type Logger, nodeFileSystem, silentLogger, syncFolders } from '../platform/index.ts';
 import { checkChange, checkField, testsOf } from './conditions.ts';
 import { decodeDocument, encodeDocument, toJson } from './document-codec.ts';
 import type {
@@ -90,6 +90,8 @@ export class SqliteDocumentStore implements DocumentStore {
         await this.#files.syncFolder(dirname(this.#folder));
       }
       await this.#makeFile();
+      // What was made by a process that was killed is found here, and SQLite syncs nothing above its own folder.
+      if (this.#durable) await syncFolders(this.#files, this.#folder);
     } catch (error) {
       throw new HoldfastError('database-unreachable', `cannot keep documents in ${this.#folder}`, error);
     }

@@ -12,10 +12,12 @@ import { boxKey } from '../../src/enrolment/enrolment-files.ts';
 import { credentialKey } from '../../src/flow-engine/credential-key.ts';
 import { FlowFiles } from '../../src/flow-engine/flow-files.ts';
 import { nodeFileSystem } from '../../src/platform/index.ts';
+import { SqliteDocumentStore } from '../../src/store/index.ts';
 import { FaultFileSystem } from '../support/fault-file-system.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { Random } from '../support/random.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { watchedFileSystem } from '../support/watched-file-system.ts';
 
 const dataFolder = '/var/lib/data';
 const seeds = 5;
@@ -77,6 +79,21 @@ test('the folders of the flows and of their key are synced with all above them',
     }
   } finally {
     nodeFileSystem.syncFolder = syncFolder;
+  }
+});
+
+test('a store of documents syncs its folder and all above it, made or found', async () => {
+  const { path: above } = temporaryFolder();
+  const folder = join(above, 'deep', 'documents');
+  for (let start = 1; start <= 2; start++) {
+    const synced = new Set<string>();
+    const fileSystem = watchedFileSystem((step, path) => {
+      if (step === 'sync folder') synced.add(path);
+    });
+    const store = new SqliteDocumentStore({ folder, fileSystem });
+    await store.start();
+    await store.stop();
+    for (const path of [folder, join(above, 'deep'), above]) assert.ok(synced.has(path), `start ${start}: ${path}`);
   }
 });
 
