@@ -131,7 +131,7 @@ export class FlowEngine {
     this.#isStopping = false;
     await this.#inTurn(async () => {
       await this.#files.open();
-      await this.#settle();
+      await this.#files.settle(this.#logger);
       await this.#installInitial();
       const marked = await this.#files.marked();
       if (marked !== undefined) this.#raiseRestored(marked);
@@ -179,15 +179,6 @@ export class FlowEngine {
       if (this.#process === undefined && !this.#isStopping) this.#restartLater();
     });
     return this.#last;
-  }
-
-  /** The process before this one, or the engine's, may have ended in the middle of a deploy. */
-  async #settle(): Promise<void> {
-    try {
-      await this.#files.settle();
-    } catch (error) {
-      this.#logger.warn({ error: describeError(error) }, 'a deploy that was cut off cannot be ended');
-    }
   }
 
   async #installInitial(): Promise<void> {
@@ -328,7 +319,7 @@ export class FlowEngine {
     this.#lastReason = reason;
     this.#restarts.set(reason, (this.#restarts.get(reason) ?? 0) + 1);
     this.#logger.error({ reason, detail }, 'the flow engine has ended; it is started again');
-    await this.#settle();
+    await this.#files.settle(this.#logger);
     await this.#judge(reason, detail);
     this.#restartLater();
   }

@@ -8,7 +8,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { nodeFileSystem, syncFolders } from '../platform/index.ts';
+import { describeError } from '../errors.ts';
+import { type Logger, nodeFileSystem, syncFolders } from '../platform/index.ts';
 import { readIfThere, syncFolder, writeDurably } from './durable-file.ts';
 import { credentialsName, type FlowPair, finishPair, flowsName, writePair } from './flow-pair.ts';
 
@@ -34,9 +35,13 @@ export class FlowFiles {
     await syncFolders(nodeFileSystem, this.#folder);
   }
 
-  /** Ends a deploy that was cut off. Only while no engine runs. */
-  async settle(): Promise<void> {
-    await finishPair(this.#folder);
+  /** Ends a deploy in whose middle a process ended. Only while no engine runs; never rejects: the next time may do. */
+  async settle(logger: Logger): Promise<void> {
+    try {
+      await finishPair(this.#folder);
+    } catch (error) {
+      logger.warn({ error: describeError(error) }, 'a deploy that was cut off cannot be ended');
+    }
   }
 
   /** The flow that runs or is to run; undefined when there is none. */

@@ -5,6 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createStorage } from '../../src/flow-engine/child/storage.ts';
 import { FlowFiles } from '../../src/flow-engine/flow-files.ts';
+import { silentLogger } from '../../src/platform/index.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary.ts';
 
 interface Storage {
@@ -28,7 +29,7 @@ async function deploy(folder: string, n: number): Promise<void> {
 async function found(folder: string): Promise<(string | undefined)[]> {
   const files = new FlowFiles(folder);
   await files.open();
-  await files.settle();
+  await files.settle(silentLogger);
   const content = await files.current();
   return [content?.flows, content?.credentials].map((text) => /(?:flow|credentials) (\d)/.exec(text ?? '')?.[1]);
 }
