@@ -11,7 +11,9 @@ export interface Flight {
   readonly pair: Pair;
   /** How often it was sent; 0 while it waits for the first time. */
   sends: number;
-  /** Monotonic ms of the first sending, and of the last. */
+  /** The same since it was last taken back because the connection was gone: what happened before proves nothing. */
+  tries: number;
+  /** Monotonic ms of the first of these tries, and of the last. */
   firstSentAtMs: number;
   sentAtMs: number;
   /** Monotonic ms of the broker's confirm of the last sending; undefined before it. */

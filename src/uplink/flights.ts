@@ -60,6 +60,7 @@ export class Flights {
       state: undefined,
       origin,
       sends: 0,
+      tries: 0,
       firstSentAtMs: 0,
       sentAtMs: 0,
       confirmedAtMs: undefined,
@@ -71,7 +72,7 @@ export class Flights {
   takeOff(flight: Flight, now: number): void {
     flight.place = 'air';
     flight.sends++;
-    if (flight.sends === 1) flight.firstSentAtMs = now;
+    if (++flight.tries === 1) flight.firstSentAtMs = now;
     flight.sentAtMs = now;
     flight.confirmedAtMs = undefined;
     flight.pair.flying.push(flight);

@@ -209,6 +209,7 @@ export class Forwarder implements ReportListener {
     for (const pair of this.#flights.pairs.all()) {
       const first = pair.flying.find((flight) => flight.confirmedAtMs === undefined);
       if (first !== undefined) this.#sendAgain(first);
+      for (const flight of pair.waiting) flight.tries = 0;
     }
   }
 

@@ -55,7 +55,7 @@ export class Silence {
     if (this.#pause !== undefined) return this.#judgePause(now, this.#pause);
     if (oldest?.confirmedAtMs === undefined || now - oldest.confirmedAtMs < this.#timeoutMs) return 'wait';
     if (now < this.#judgeAgainMs) return 'wait';
-    const isTried = oldest.sends >= triesAtOnce;
+    const isTried = oldest.tries >= triesAtOnce;
     // Later reports were answered, this one was passed over: now, or at any of its tries. Its channel may have no reader.
     const sinceMs = isTried ? oldest.firstSentAtMs : oldest.sentAtMs;
     if (sinceMs + this.#timeoutMs < this.#newestReceiptedMs) return isTried ? 'give-up' : 'send-again';
