@@ -87,13 +87,16 @@ export class MongoDocumentStore implements DocumentStore {
     const refused = new Map<string, string>();
     let pending = documents.map((_, index) => index);
     let looked = false;
-    const largest = (await this.#isFerret()) ? ferretInsert : documents.length;
+    const isFerret = await this.#isFerret();
+    const largest = isFerret ? ferretInsert : documents.length;
+    let size = largest;
     while (pending.length > 0) {
-      const batch = pending.slice(0, largest).map((index) => documents[index]!);
+      const batch = pending.slice(0, size).map((index) => documents[index]!);
       const stop = await this.#insertOrdered(target, batch);
       for (const index of pending.slice(0, stop?.place ?? batch.length)) outcomes[index] = { kind: 'inserted' };
       if (stop === undefined) {
         pending = pending.slice(batch.length);
+        size = Math.min(largest, size * 2);
         continue;
       }
       const index = pending[stop.place]!;
@@ -102,8 +105,9 @@ export class MongoDocumentStore implements DocumentStore {
         outcomes[index] = { kind: 'duplicate' };
         // Where there is one repeat there are usually many (a whole window delivered again), and each would cost a round
         // trip. What this finds is as safe as the duplicate above: the server answered that one after a majority had
-        // everything written before.
-        if (!looked && pending.length > 0) {
+        // everything written before. FerretDB 1 goes through the collection for each id, but knows a duplicate in 2 ms.
+        if (isFerret) size = 1;
+        else if (!looked && pending.length > 0) {
           const known = await this.#known(target, pending, documents);
           for (const i of pending) if (known.has(documents[i]!.document._id)) outcomes[i] = { kind: 'duplicate' };
           looked = true;
@@ -268,7 +272,7 @@ export class MongoDocumentStore implements DocumentStore {
     return new Set(found.map(({ _id }) => _id));
   }
 
-  /** The documents with these ids. FerretDB 1 goes through the whole collection for a list, but not for one. */
+  /** The documents with these ids. FerretDB 1 goes through the collection for one, and at a fifteenth of the pace for a list. */
   async #findByIds(target: CollectionName, ids: readonly string[], projection?: Document): Promise<StoredDocument[]> {
     const collection = await this.#collection(target);
     const options = projection === undefined ? {} : { projection };
