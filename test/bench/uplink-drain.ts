@@ -77,7 +77,14 @@ await benchmark(async (bench) => {
     bare: () => bare(far.url),
     shovel,
   });
-  await far.ctl('set_policy', 'reports', '^device_(base|process|error)_info$', '{"queue-mode":"lazy"}', '--apply-to', 'queues');
+  await far.ctl(
+    'set_policy',
+    'reports',
+    '^device_(base|process|error)_info$',
+    '{"queue-mode":"lazy"}',
+    '--apply-to',
+    'queues',
+  );
   const lazy = await bench.alternate(rounds, { gateway: () => gateway(far.url), shovel });
   await farQueue.close();
   await edgeQueue.close();
