@@ -10,13 +10,23 @@
  */
 import { hash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { HoldfastError } from '../errors.ts';
 import type { FileSystem, OpenFile } from '../platform/index.ts';
-import { readU32, readU48, writeU32, writeU48 } from './bytes.ts';
+import { readU32, writeU32 } from './bytes.ts';
 import { crc32c } from './crc32c.ts';
+import {
+  digestBytes,
+  entryBytes,
+  isSettled,
+  isWhole,
+  lapOf,
+  sequenceOf,
+  settleEntry,
+  timeOf,
+  writeEntry,
+} from './repeat-entry.ts';
 
 const headerBytes = 4096;
-const entryBytes = 48;
-const digestBytes = 32;
 const magic = Buffer.from('HOLDREPT');
 /** Reports that were under way when the checkpoint was made have sequences from before it. */
 const recoveryMargin = 20_000;
@@ -25,8 +35,6 @@ const flushEntries = 1024;
 const maxUnwritten = 16 * flushEntries;
 /** Entries that are read and written at a time. */
 const chunkEntries = 4096;
-/** In the sequence of an entry: what became of the report is decided. */
-const settledBit = 2 ** 47;
 
 export class RepeatWindow {
   readonly #fileSystem: FileSystem;
@@ -37,8 +45,10 @@ export class RepeatWindow {
   readonly #nowMs: () => number;
   #file: OpenFile | undefined;
   #isNew = false;
-  #key = Buffer.alloc(0);
-  #scratch = Buffer.alloc(4096);
+  /** Unknown until the window is open. */
+  #key: Buffer | undefined;
+  /** Begins with the key. */
+  #scratch = Buffer.alloc(0);
   readonly #low: Uint32Array;
   /** Tenths of a second of window time. */
   readonly #time: Uint32Array;
@@ -49,7 +59,11 @@ export class RepeatWindow {
   /** Slot of the next entry, and how often the ring has been gone round (16 bits): so that a start finds the place. */
   #next = 0;
   #lap = 0;
-  /** Entries that are not in the file yet, by slot, oldest first. */
+  /** The newest entries, one behind the other as the file will have them, from this slot on. */
+  readonly #staged = Buffer.alloc(flushEntries * entryBytes);
+  #stagedFrom = 0;
+  #stagedCount = 0;
+  /** Others that are not in the file yet, by slot, oldest first: changed ones, and those that the disk did not take. */
   readonly #unwritten = new Map<number, Buffer>();
   /** Sequences of the newest entries of the file, while the segments are read through. */
   readonly #loaded = new Set<number>();
@@ -105,11 +119,12 @@ export class RepeatWindow {
     }
     this.#file = this.#fileSystem.create(path);
     this.#isNew = true;
-    this.#key = randomBytes(32);
+    const key = randomBytes(32);
+    this.#key = key;
     header.fill(0);
     magic.copy(header);
     writeU32(header, 12, this.#capacity);
-    this.#key.copy(header, 16);
+    key.copy(header, 16);
     writeU32(header, 8, crc32c(header, 12, 64));
     this.#file.write(header, 0);
     return 0;
@@ -123,12 +138,14 @@ export class RepeatWindow {
     );
   }
 
-  /** The keyed SHA-256 of a report. */
+  /**
+   * The keyed SHA-256 of a report.
+   *
+   * @throws HoldfastError `spool-closed` before `open`: what was made without the key would be known by nobody.
+   */
   digest(channel: string, payload: Uint8Array): Buffer {
     const length = 32 + channel.length + 1 + payload.length;
-    if (length > this.#scratch.length) this.#scratch = Buffer.alloc(length);
-    const scratch = length > 65536 ? Buffer.alloc(length) : this.#scratch;
-    this.#key.copy(scratch);
+    const scratch = this.#keyed(length);
     scratch.write(channel, 32, 'latin1');
     scratch[32 + channel.length] = 0;
     scratch.set(payload, 33 + channel.length);
@@ -136,8 +153,17 @@ export class RepeatWindow {
     // allocator's heap lives until the next collection, among others that stay.
     const digest = Buffer.allocUnsafe(digestBytes);
     digest.write(hash('sha256', scratch.subarray(0, length), 'binary'), 0, digestBytes, 'latin1');
-    if (this.#scratch.length > 65536) this.#scratch = Buffer.alloc(4096);
     return digest;
+  }
+
+  /** Room for what is digested, the key at its beginning; kept for the next one, unless it is large. */
+  #keyed(length: number): Buffer {
+    if (length <= this.#scratch.length) return this.#scratch;
+    if (this.#key === undefined) throw new HoldfastError('spool-closed', 'the spool is not open');
+    const room = Buffer.alloc(Math.max(length, 4096));
+    this.#key.copy(room);
+    if (length <= 65536) this.#scratch = room;
+    return room;
   }
 
   /** The sequence of the same report, when it was accepted within the window. */
@@ -148,19 +174,17 @@ export class RepeatWindow {
   /** The same, and whether `settle` was called for it. */
   look(digest: Buffer): { readonly sequence: number; readonly isSettled: boolean } | undefined {
     const entry = this.#find(digest)?.entry;
-    if (entry === undefined) return undefined;
-    const sequence = readU48(entry, 32);
-    return { sequence: sequence % settledBit, isSettled: sequence >= settledBit };
+    return entry && { sequence: sequenceOf(entry, 0), isSettled: isSettled(entry, 0) };
   }
 
   /** Notes that the centre has a report that is remembered; nothing happens for another. */
   settle(digest: Buffer): void {
     const found = this.#find(digest);
     if (found === undefined) return;
-    const entry = Buffer.from(found.entry);
-    writeU48(entry, 32, (readU48(entry, 32) % settledBit) + settledBit);
-    writeU32(entry, 44, crc32c(entry, 0, 44));
-    this.#write(found.slot, entry);
+    const staged = this.#stagedAt(found.slot);
+    const entry = staged ?? Buffer.from(found.entry);
+    settleEntry(entry);
+    if (staged === undefined) this.#write(found.slot, entry);
   }
 
   /** Hands what waits in memory to the system, as far as the disk takes it. */
@@ -179,20 +203,15 @@ export class RepeatWindow {
       if (this.#time[slot]! >= this.#oldest()) this.forgottenEarly++;
       this.#unlink(slot);
     }
-    const entry = Buffer.allocUnsafe(entryBytes);
     const time = Math.floor(Math.max(0, atMs) / 100);
-    digest.copy(entry, 0, 0, 32);
-    writeU48(entry, 32, sequence);
-    writeU32(entry, 38, time);
-    entry.writeUInt16LE(this.#lap, 42);
-    writeU32(entry, 44, crc32c(entry, 0, 44));
+    this.#stage(slot, digest, sequence, time);
     this.#link(slot, readU32(digest, 0), time);
     this.#next = slot + 1;
     if (this.#next === this.#capacity) {
       this.#next = 0;
       this.#lap = (this.#lap + 1) & 0xffff;
-    }
-    this.#write(slot, entry);
+      this.#unstage();
+    } else if (this.#stagedCount === flushEntries) this.#unstage();
   }
 
   /** The same for a report found in the segments at start, which the file may have already. */
@@ -240,20 +259,56 @@ export class RepeatWindow {
     return undefined;
   }
 
-  #write(slot: number, entry: Buffer): void {
-    this.#unwritten.delete(slot);
-    this.#unwritten.set(slot, entry);
-    if (this.#unwritten.size % flushEntries !== 0) return;
+  /** Makes the entry behind those that are staged. */
+  #stage(slot: number, digest: Buffer, sequence: number, time: number): void {
+    if (this.#stagedCount === 0) this.#stagedFrom = slot;
+    // What the disk has not taken of the round before is in nobody's way any more.
+    if (this.#unwritten.size > 0) this.#unwritten.delete(slot);
+    writeEntry(this.#staged, this.#stagedCount++ * entryBytes, { digest, sequence, time, lap: this.#lap });
+  }
+
+  #stagedAt(slot: number): Buffer | undefined {
+    const index = slot - this.#stagedFrom;
+    if (index < 0 || index >= this.#stagedCount) return undefined;
+    return this.#staged.subarray(index * entryBytes, (index + 1) * entryBytes);
+  }
+
+  /** Makes room for the next ones: into the file, or, if the disk does not take them, to those that wait. */
+  #unstage(): void {
     try {
       this.#flush();
     } catch {
       // They wait in memory, and the next sync says that they are not safe.
-      if (this.#unwritten.size < maxUnwritten) return;
-      for (const oldest of [...this.#unwritten.keys()].slice(0, flushEntries)) {
-        this.#unwritten.delete(oldest);
-        this.#unlink(oldest);
-        this.forgottenEarly++;
+      for (let index = 0; index < this.#stagedCount; index++) {
+        const entry = this.#staged.subarray(index * entryBytes, (index + 1) * entryBytes);
+        this.#wait(this.#stagedFrom + index, Buffer.from(entry));
       }
+      this.#stagedCount = 0;
+      this.#forgetOldest();
+    }
+  }
+
+  #write(slot: number, entry: Buffer): void {
+    this.#wait(slot, entry);
+    if (this.#unwritten.size % flushEntries !== 0) return;
+    try {
+      this.#flush();
+    } catch {
+      this.#forgetOldest();
+    }
+  }
+
+  #wait(slot: number, entry: Buffer): void {
+    this.#unwritten.delete(slot);
+    this.#unwritten.set(slot, entry);
+  }
+
+  #forgetOldest(): void {
+    if (this.#unwritten.size < maxUnwritten) return;
+    for (const oldest of [...this.#unwritten.keys()].slice(0, flushEntries)) {
+      this.#unwritten.delete(oldest);
+      this.#unlink(oldest);
+      this.forgottenEarly++;
     }
   }
 
@@ -268,6 +323,10 @@ export class RepeatWindow {
       done += count;
     }
     this.#unwritten.clear();
+    if (this.#stagedCount === 0) return;
+    const staged = this.#staged.subarray(0, this.#stagedCount * entryBytes);
+    this.#file!.write(staged, headerBytes + this.#stagedFrom * entryBytes);
+    this.#stagedCount = 0;
   }
 
   /** After a failed sync Linux says nothing more of what it dropped: all that can be read is written over itself. */
@@ -281,12 +340,12 @@ export class RepeatWindow {
   }
 
   #read(slot: number): Buffer | undefined {
-    const unwritten = this.#unwritten.get(slot);
+    const unwritten = this.#stagedAt(slot) ?? this.#unwritten.get(slot);
     if (unwritten) return unwritten;
     try {
       const entry = Buffer.alloc(entryBytes);
       const count = this.#file!.read(entry, headerBytes + slot * entryBytes);
-      return count === entryBytes && crc32c(entry, 0, 44) === readU32(entry, 44) ? entry : undefined;
+      return count === entryBytes && isWhole(entry, 0) ? entry : undefined;
     } catch {
       // What cannot be compared does not count as a repeat: better twice than never.
       return undefined;
@@ -301,15 +360,15 @@ export class RepeatWindow {
       const count = Math.floor(this.#file!.read(chunk, headerBytes + base * entryBytes) / entryBytes);
       for (let index = 0; index < Math.min(count, this.#capacity - base); index++) {
         const at = index * entryBytes;
-        if (crc32c(chunk, at, at + 44) !== readU32(chunk, at + 44)) continue;
-        const time = readU32(chunk, at + 38);
+        if (!isWhole(chunk, at)) continue;
+        const time = timeOf(chunk, at);
         if (time > newest) newest = time;
         const slot = base + index;
         this.#link(slot, readU32(chunk, at), time);
-        const sequence = readU48(chunk, at + 32) % settledBit;
+        const sequence = sequenceOf(chunk, at);
         if (sequence >= recoverFrom) this.#loaded.add(sequence);
         // The newest lap stands at the beginning of the ring, perhaps with holes; its last entry is the newest.
-        const lap = chunk[at + 42]! | (chunk[at + 43]! << 8);
+        const lap = lapOf(chunk, at);
         if (last === undefined || ((lap - last.lap) & 0xffff) < 0x8000) last = { slot, lap };
       }
       if (count < chunkEntries) break;

@@ -15,7 +15,8 @@ const test = suite('intake');
 const fixture = (name: string) => readFileSync(join(import.meta.dirname, '../fixtures/machines', name));
 const base = fixture('base.json');
 
-async function bench(folder = temporaryFolder().path, clock = new ManualClock()) {
+/** `isOpen` false: the spool is opened by the test. */
+async function bench(folder = temporaryFolder().path, clock = new ManualClock(), isOpen = true) {
   const log = { quotaBytes: 4 * 1024 * 1024, whenFull: 'reject', syncEveryMs: 0 } as const;
   const options: SpoolOptions = {
     folder,
@@ -28,7 +29,7 @@ async function bench(folder = temporaryFolder().path, clock = new ManualClock())
     indexed: { channel: 'device_base_info', lane: 'state' },
   };
   const spool = new Spool(options);
-  await spool.open();
+  if (isOpen) await spool.open();
   const counters = createCounters();
   const asked: string[] = [];
   const authority: Authority = {
@@ -88,6 +89,21 @@ test('the same bytes are one report: at the same time, afterwards, and after a r
   assert.is(readReply(again.reply!.body)?.error, '');
   second.clock.advance(601_000);
   assert.is((await second.accept('device_base_info', base)).outcome, 'stored');
+  await second.spool.close();
+});
+
+test('a report that comes while the spool is being opened is refused, and others that were accepted before stay known', async () => {
+  const first = await bench();
+  const { sequence } = await first.accept('device_base_info', base);
+  await first.spool.close();
+
+  const second = await bench(first.folder, first.clock, false);
+  const early = await second.accept('device_base_info', base).catch((error: unknown) => error);
+  assert.is((early as HoldfastError).code, 'spool-closed');
+  await second.spool.open();
+  const again = await second.accept('device_base_info', base);
+  assert.equal([again.outcome, again.sequence], ['repeated', sequence]);
+  assert.is(second.spool.status.accepted, 1);
   await second.spool.close();
 });
 

@@ -1,5 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { HoldfastError } from '../../src/errors.ts';
 import { RepeatWindow } from '../../src/spool/repeat-window.ts';
 import { FaultFileSystem } from '../support/fault-file-system.ts';
 import { Random } from '../support/random.ts';
@@ -8,7 +9,8 @@ interface Fixture {
   fileSystem: FaultFileSystem;
   window: RepeatWindow;
   nowMs: number;
-  reopen(how?: 'kill' | 'power'): number;
+  /** A new process; `early` gets its window before it is open. */
+  reopen(how?: 'kill' | 'power', early?: (window: RepeatWindow) => void): number;
 }
 
 async function makeWindow(capacity: number): Promise<Fixture> {
@@ -28,9 +30,10 @@ async function makeWindow(capacity: number): Promise<Fixture> {
     fileSystem,
     window: open(fileSystem),
     nowMs: 5000,
-    reopen(how = 'kill') {
+    reopen(how = 'kill', early) {
       fixture.fileSystem = how === 'kill' ? fixture.fileSystem.afterKill() : fixture.fileSystem.afterPowerCut();
       fixture.window = open(fixture.fileSystem);
+      early?.(fixture.window);
       return fixture.window.open(0);
     },
   };
@@ -49,6 +52,22 @@ test('finds what was remembered, and tells channels and bodies apart', async () 
   // The channel ends where it ends: nothing of it can pass for a part of the body.
   window.remember(window.digest('ab', Buffer.from('c')), 8);
   assert.is(window.find(window.digest('a', Buffer.from('bc'))), undefined);
+});
+
+test('a report that comes before the window is open is refused, and changes nothing for those that are remembered', async () => {
+  const fixture = await makeWindow(64);
+  fixture.window.remember(digestOf(fixture.window, 'a'), 7);
+  await fixture.window.sync();
+  let early: unknown;
+  fixture.reopen('kill', (window) => {
+    try {
+      digestOf(window, 'a');
+    } catch (error) {
+      early = error;
+    }
+  });
+  assert.is((early as HoldfastError).code, 'spool-closed');
+  assert.is(fixture.window.find(digestOf(fixture.window, 'a')), 7);
 });
 
 test('digests bodies of any size, one after another', async () => {

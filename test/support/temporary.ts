@@ -18,6 +18,8 @@ export interface TemporaryFolder {
 
 const folders = new Set<string>();
 process.on('exit', () => {
+  // What a campaign left behind is evidence: HOLDFAST_TEST_KEEP=1 leaves it where it is.
+  if (process.env.HOLDFAST_TEST_KEEP !== undefined) return;
   for (const path of folders) rmSync(path, { recursive: true, force: true });
 });
 

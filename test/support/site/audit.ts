@@ -132,13 +132,16 @@ function compare(
   newest: number,
   note: (text: string) => void,
 ): void {
-  const numbers = new Set<number>();
-  for (const { n, _id, filling } of found) {
+  const numbers = new Map<number, Stored>();
+  const shown = ({ _id, _received }: Stored) => `${_id} of ${_received.toISOString()}`;
+  for (const each of found) {
+    const { n, _id, filling } = each;
     const number = Number(n);
-    if (numbers.has(number)) note(`${key}: report ${number} is stored twice (${_id})`);
+    const first = numbers.get(number);
+    if (first) note(`${key}: report ${number} is stored twice (${shown(first)}, ${shown(each)})`);
     if (!(number >= 1 && number <= newest)) note(`${key}: report ${number} was never sent (${_id})`);
     if (filling?.length !== fillingOf(number)) note(`${key}: report ${number} is not what was sent (${_id})`);
-    numbers.add(number);
+    numbers.set(number, each);
   }
   const missing = [...acknowledged].filter((n) => !numbers.has(n));
   if (missing.length > 0) note(`${key}: acknowledged and lost: ${missing.slice(0, 10).join(', ')} (${missing.length})`);
