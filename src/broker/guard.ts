@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../platform/index.ts';
 import { Outlet } from './outlet.ts';
 import { PacketWalker, packetType } from './packet-walker.ts';
 import { TokenBucket } from './token-bucket.ts';
+import { TopicReader } from './topic-reader.ts';
 
 /** Limits of one connection. */
 export interface GuardLimits {
@@ -73,6 +74,7 @@ export class MqttGuard extends Duplex {
   readonly #bucket: TokenBucket;
   readonly #deadline: Timer;
   readonly #walker: PacketWalker;
+  readonly #topics = new TopicReader();
   #ended = false;
   /** Why to wait once the present packet has passed to aedes. */
   #stallAfter = 0;
@@ -248,7 +250,7 @@ export class MqttGuard extends Duplex {
     const topicEnd = body + 2 + ((buffer[body]! << 8) | buffer[body + 1]!);
     const payloadAt = hasId ? topicEnd + 2 : topicEnd;
     if (payloadAt > end) return false;
-    const topic = buffer.toString('latin1', body + 2, topicEnd);
+    const topic = this.#topics.read(buffer, body + 2, topicEnd);
     if (!this.#hooks.isReport(topic)) return false;
     // 0 is forbidden, and sent all the same by clients that count from it or over it: a report like any other.
     const id = hasId ? (buffer[topicEnd]! << 8) | buffer[topicEnd + 1]! : undefined;

@@ -14,12 +14,12 @@ import {
   type MachineChannel,
   type ReplyWriter,
   replyTopic,
-  type TextId,
   type Validation,
   validateReport,
 } from '../protocols/machines/index.ts';
 import type { Spool } from '../spool/index.ts';
-import type { Authority, Delivery, Intake, IntakeAnswer } from './types.ts';
+import { RecentReplies } from './recent-replies.ts';
+import type { Authority, Delivery, Intake, IntakeAnswer, Reply } from './types.ts';
 
 /** Serial under which a refused message is kept when it names none that is usable. */
 const unknownSerial = 'unknown';
@@ -47,6 +47,7 @@ export class MachineIntake implements Intake {
   readonly #siteTime: SiteTime;
   readonly #counters: Counters;
   readonly #replies: ReplyWriter;
+  readonly #recent = new RecentReplies();
   readonly #authority: Authority;
   readonly #onStored: ((report: AcceptedReport) => void) | undefined;
   /** Reports on their way to the disk, by digest. */
@@ -79,14 +80,15 @@ export class MachineIntake implements Intake {
     return this.#channels.get(name)?.owner === 'machine';
   }
 
-  async accept(delivery: Delivery): Promise<IntakeAnswer> {
+  /** Not `async`: another promise around that of `#store` would be waited for by each report. */
+  accept(delivery: Delivery): Promise<IntakeAnswer> {
     const channel = this.#channels.get(delivery.channel);
     if (channel?.owner !== 'machine') return this.#forbid('forbidden-topic');
     const validation = validateReport(channel, delivery.payload);
     const { serial } = validation;
     if (serial !== undefined && !delivery.mayWrite(serial)) return this.#forbid('foreign-serial');
     if (!validation.ok) return this.#refuse(channel, delivery, validation);
-    if (channel.name === authorizationChannel) return this.#ask(delivery, validation.serial);
+    if (channel.name === authorizationChannel) return Promise.resolve(this.#ask(delivery, validation.serial));
     return this.#store(channel, delivery, validation);
   }
 
@@ -111,13 +113,13 @@ export class MachineIntake implements Intake {
     const { repeats, origins } = this.#spool;
     const digest = origin === undefined ? repeats.digest(channel.name, payload) : undefined;
     // No digest begins so.
-    const key = digest === undefined ? `origin ${origin}` : digest.toString('latin1');
+    const key = digest ?? `origin ${origin}`;
     const known =
       this.#underWay.get(key) ?? (digest === undefined ? origins.find(origin!)?.sequence : repeats.find(digest));
     if (known !== undefined) {
       const sequence = await known;
       this.#counters.reportsRepeated++;
-      return this.#answer(channel, 'repeated', validation, undefined, sequence);
+      return { outcome: 'repeated', sequence, reply: this.#storedReply(channel, validation) };
     }
     const { serial } = validation;
     const stored = this.#spool.append(channel.lane, { channel: channel.name, serial, payload, origin });
@@ -139,7 +141,7 @@ export class MachineIntake implements Intake {
     this.#onStored?.({ channel, serial, payload, sequence, acceptedMs, clockTrusted, transport });
     if (validation.unknownWord === 'state') this.#counters.unknownStates++;
     else if (validation.unknownWord === 'level') this.#counters.unknownLevels++;
-    return this.#answer(channel, 'stored', validation, undefined, sequence);
+    return { outcome: 'stored', sequence, reply: this.#storedReply(channel, validation) };
   }
 
   #noteBase(serial: string, stored: Promise<unknown>): void {
@@ -161,27 +163,27 @@ export class MachineIntake implements Intake {
     await this.#spool.keepRefused({ channel: channel.name, serial, payload: delivery.payload }, reason);
     this.#count(validation.reason);
     if (channel.name === authorizationChannel) await this.#authority.refused(validation.serial, reason);
-    return { ...this.#answer(channel, 'refused', validation, 'malformed'), reason };
-  }
-
-  #answer(
-    channel: MachineChannel,
-    outcome: IntakeAnswer['outcome'],
-    { serial, state }: Pick<Validation, 'serial' | 'state'>,
-    text: TextId | undefined,
-    sequence?: number,
-  ): IntakeAnswer {
     const time = this.#siteTime.format(this.#clock.wallMs());
+    const { state } = validation;
     const body =
       channel.name === authorizationChannel
-        ? this.#replies.authorization({ serial, text, time })
-        : this.#replies.report({ channel, serial, state, text, time });
-    return { outcome, sequence, reply: { topic: replyTopic(channel.name, serial), body } };
+        ? this.#replies.authorization({ serial: validation.serial, text: 'malformed', time })
+        : this.#replies.report({ channel, serial: validation.serial, state, text: 'malformed', time });
+    const reply = { topic: replyTopic(channel.name, validation.serial), body };
+    return { outcome: 'refused', sequence: undefined, reply, reason };
   }
 
-  #forbid(reason: string): IntakeAnswer {
+  #storedReply(channel: MachineChannel, { serial, state }: Validation & { ok: true }): Reply {
+    const time = this.#siteTime.format(this.#clock.wallMs());
+    return this.#recent.obtain({ channel, serial, state, time }, () => ({
+      topic: replyTopic(channel.name, serial),
+      body: this.#replies.report({ channel, serial, state, text: undefined, time }),
+    }));
+  }
+
+  #forbid(reason: string): Promise<IntakeAnswer> {
     this.#count(reason);
-    return forbidden;
+    return Promise.resolve(forbidden);
   }
 
   /** In the metrics, and in the totals that survive restarts. */

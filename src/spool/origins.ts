@@ -74,7 +74,7 @@ export class Origins {
     this.#window.close();
   }
 
-  #digest(origin: string): Buffer {
+  #digest(origin: string): string {
     return this.#window.digest(channel, Buffer.from(origin));
   }
 }

@@ -15,11 +15,12 @@ import type { FileSystem, OpenFile } from '../platform/index.ts';
 import { readU32, writeU32 } from './bytes.ts';
 import { crc32c } from './crc32c.ts';
 import {
-  digestBytes,
+  digestOf,
   entryBytes,
   isSettled,
   isWhole,
   lapOf,
+  lowOf,
   sequenceOf,
   settleEntry,
   timeOf,
@@ -139,21 +140,18 @@ export class RepeatWindow {
   }
 
   /**
-   * The keyed SHA-256 of a report.
+   * The keyed SHA-256 of a report, a character per byte.
    *
    * @throws HoldfastError `spool-closed` before `open`: what was made without the key would be known by nobody.
    */
-  digest(channel: string, payload: Uint8Array): Buffer {
+  digest(channel: string, payload: Uint8Array): string {
     const length = 32 + channel.length + 1 + payload.length;
     const scratch = this.#keyed(length);
     scratch.write(channel, 32, 'latin1');
     scratch[32 + channel.length] = 0;
     scratch.set(payload, 33 + channel.length);
-    // As text, and into a shared slab: a buffer made by the hash itself takes twice the time, and its small piece of the
-    // allocator's heap lives until the next collection, among others that stay.
-    const digest = Buffer.allocUnsafe(digestBytes);
-    digest.write(hash('sha256', scratch.subarray(0, length), 'binary'), 0, digestBytes, 'latin1');
-    return digest;
+    // A buffer made by the hash takes twice the time, and is a piece of the allocator's heap until the next collection.
+    return hash('sha256', scratch.subarray(0, length), 'binary');
   }
 
   /** Room for what is digested, the key at its beginning; kept for the next one, unless it is large. */
@@ -167,18 +165,18 @@ export class RepeatWindow {
   }
 
   /** The sequence of the same report, when it was accepted within the window. */
-  find(digest: Buffer): number | undefined {
+  find(digest: string): number | undefined {
     return this.look(digest)?.sequence;
   }
 
   /** The same, and whether `settle` was called for it. */
-  look(digest: Buffer): { readonly sequence: number; readonly isSettled: boolean } | undefined {
+  look(digest: string): { readonly sequence: number; readonly isSettled: boolean } | undefined {
     const entry = this.#find(digest)?.entry;
     return entry && { sequence: sequenceOf(entry, 0), isSettled: isSettled(entry, 0) };
   }
 
   /** Notes that the centre has a report that is remembered; nothing happens for another. */
-  settle(digest: Buffer): void {
+  settle(digest: string): void {
     const found = this.#find(digest);
     if (found === undefined) return;
     const staged = this.#stagedAt(found.slot);
@@ -197,7 +195,7 @@ export class RepeatWindow {
   }
 
   /** Remembers a report that is on disk; `atMs` in window time. */
-  remember(digest: Buffer, sequence: number, atMs = this.#nowMs()): void {
+  remember(digest: string, sequence: number, atMs = this.#nowMs()): void {
     const slot = this.#next;
     if (this.#present[slot] === 1) {
       if (this.#time[slot]! >= this.#oldest()) this.forgottenEarly++;
@@ -205,7 +203,7 @@ export class RepeatWindow {
     }
     const time = Math.floor(Math.max(0, atMs) / 100);
     this.#stage(slot, digest, sequence, time);
-    this.#link(slot, readU32(digest, 0), time);
+    this.#link(slot, lowOf(digest), time);
     this.#next = slot + 1;
     if (this.#next === this.#capacity) {
       this.#next = 0;
@@ -247,20 +245,20 @@ export class RepeatWindow {
     return Math.floor(Math.max(0, this.#nowMs() - this.#windowMs) / 100);
   }
 
-  #find(digest: Buffer): { slot: number; entry: Buffer } | undefined {
-    const low = readU32(digest, 0);
+  #find(digest: string): { slot: number; entry: Buffer } | undefined {
+    const low = lowOf(digest);
     const oldest = this.#oldest();
     for (let link = this.#heads[low % this.#heads.length]!; link !== 0; link = this.#links[link - 1]!) {
       const slot = link - 1;
       if (this.#low[slot] !== low || this.#time[slot]! < oldest) continue;
       const entry = this.#read(slot);
-      if (entry !== undefined && entry.compare(digest, 0, 32, 0, 32) === 0) return { slot, entry };
+      if (entry !== undefined && digestOf(entry) === digest) return { slot, entry };
     }
     return undefined;
   }
 
   /** Makes the entry behind those that are staged. */
-  #stage(slot: number, digest: Buffer, sequence: number, time: number): void {
+  #stage(slot: number, digest: string, sequence: number, time: number): void {
     if (this.#stagedCount === 0) this.#stagedFrom = slot;
     // What the disk has not taken of the round before is in nobody's way any more.
     if (this.#unwritten.size > 0) this.#unwritten.delete(slot);
