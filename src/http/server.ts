@@ -159,6 +159,8 @@ export class HttpServer {
       schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     }) as unknown as FastifyInstance;
     limitConnections(app.server, limits);
+    // Small clients say that they have nothing more to send, and then wait for the answer: Node would hang up on them.
+    (app.server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     app.addHook('onResponse', (_request, reply, done) => {

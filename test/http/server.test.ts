@@ -117,6 +117,35 @@ test('a report is answered 202 with its reply once it is stored, whatever its Co
   await waiting;
 });
 
+test('who closes its half of the connection behind the request is answered; half a request is not taken', async () => {
+  const { intake, port } = await start();
+  const talk = (body: Buffer) =>
+    new Promise<string>((resolve) => {
+      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+      const length = `Content-Length: ${report.length}`;
+      const authorization = `Authorization: Basic ${Buffer.from(auth).toString('base64')}`;
+      socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\n${authorization}\r\n${length}\r\n\r\n`);
+      socket.end(body);
+      let answer = '';
+      socket.on('data', (chunk) => {
+        answer += chunk;
+      });
+      socket.on('close', () => resolve(answer));
+      socket.on('end', () => socket.destroy());
+    });
+  intake.mode = 'hold';
+  const answering = talk(report);
+  await until(() => intake.heldCount === 1);
+  await pause(20);
+  intake.mode = 'store';
+  intake.release();
+  const answer = await answering;
+  assert.match(answer, /^HTTP\/1\.1 202 /);
+  assert.ok(answer.includes(fixture('reply-process').toString()));
+  assert.match(await talk(report.subarray(0, 20)), /^(HTTP\/1\.1 400 |$)/);
+  assert.equal(intake.accepted.length, 1);
+});
+
 test('a malformed or empty report is answered 400 with the reply', async () => {
   const { port } = await start();
   for (const body of [fixture('bad-wrong-type'), 'not json', '']) {
