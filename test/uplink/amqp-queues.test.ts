@@ -1,6 +1,9 @@
 /** The queues of the AMQP transport against RabbitMQ: how they are made, and what comes back over them. */
+import { type ChannelModel, connect } from 'amqplib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { replyQueueArguments } from '../../src/protocols/machines/index.ts';
+import { Topology } from '../../src/uplink/amqp-topology.ts';
 import { exampleReport, until } from '../support/recording-listener.ts';
 import { amqpBench, queue } from './amqp-bench.ts';
 
@@ -31,6 +34,38 @@ test('an existing queue is used as it is, whatever it was made with', async () =
   transport.send(exampleReport(1));
   await until(() => listener.confirmed.length === 1, 'confirmed');
   await bench.take(queue);
+});
+
+test('queues of a row of new machines are made without a channel for each; what is there is used, whatever it was made with', async () => {
+  const model = await connect(bench.rabbit.url);
+  let channels = 0;
+  try {
+    const topology = new Topology({
+      createChannel() {
+        channels++;
+        return model.createChannel();
+      },
+    } as ChannelModel);
+    const names = Array.from({ length: 20 }, (_, index) => `${queue}_row${index}_res`);
+    await bench.plain.assertQueue(names[10]!, { durable: true, maxLength: 7 });
+    bench.plain.sendToQueue(names[10]!, Buffer.from('waits'));
+    await bench.plain.assertQueue(names[12]!, { durable: true });
+    const states = await Promise.all(names.map((name) => topology.ensure(name, replyQueueArguments)));
+    assert.equal(
+      states.map(({ messageCount }) => messageCount),
+      names.map((_, index) => (index === 10 ? 1 : 0)),
+    );
+    // Four side by side; four more for the first ones, which are found missing, one for the one that is otherwise, and
+    // again four behind it at most. One for each would be 23.
+    assert.ok(channels <= 13, `${channels} channels`);
+    const text = await bench.rabbit.ctl('list_queues', '--no-table-headers', 'name', 'durable', 'arguments');
+    for (const [index, name] of names.entries()) {
+      const line = text.split('\n').find((each) => each.startsWith(`${name}\t`));
+      assert.match(line ?? '', index === 10 ? /true\t.*max-length/ : /true\t\[\]/);
+    }
+  } finally {
+    await model.close();
+  }
 });
 
 test('quorum queues have a single active consumer', async () => {
