@@ -2,8 +2,9 @@
  * Who may write and read what, for every door that takes devices' credentials (MQTT and HTTP).
  *
  * Invariants: a machine writes its own 序列号 and reads its own replies; wildcards are nobody's; a password is compared
- * in constant time and an unknown user takes as long as a known one; an address has a bounded number of
- * failed logins, checked before any hashing. Passwords never reach a log.
+ * in constant time and an unknown user takes as long as a known one; a name at an address has a bounded number of
+ * failed logins, and an address of all names together, checked before any hashing. Behind one address there may be a whole
+ * site: one machine with a wrong password must not shut the others out. Passwords never reach a log.
  * Failure behaviour: a refusal, never an exception; a broken hash in the configuration refuses that user.
  */
 import { CredentialCache, verifyPassword } from '../accounts/index.ts';
@@ -53,24 +54,30 @@ export interface AccessOptions {
   /** Anybody may write and read without a credential. A known user's password is still checked. */
   readonly anonymous: boolean;
   readonly clock: Clock;
-  /** Failed logins per address and minute. */
+  /** Failed logins per minute of one name at one address (20). */
   readonly maxFailuresPerMinute?: number;
+  /** The same of all names at one address (100). */
+  readonly maxFailuresPerAddress?: number;
 }
 
 /** Decides on logins, and on topics to read. */
 export class Access {
   readonly #options: AccessOptions;
   readonly #clients = new Map<string, { readonly password: string; readonly identity: Identity }>();
-  readonly #failures: AddressWindow;
+  /** By address, and by address and name. */
+  readonly #failures: { readonly all: AddressWindow; readonly named: AddressWindow };
   readonly #anybody: Identity = { username: undefined, mayActFor: () => true, allow: new Set() };
   /** A hash takes 50 ms and more, and HTTP brings the password with every request. */
   readonly #checked: CredentialCache;
 
   constructor(options: AccessOptions) {
-    const { clock, clients, maxFailuresPerMinute = 20 } = options;
+    const { clock, clients, maxFailuresPerMinute = 20, maxFailuresPerAddress = 100 } = options;
     this.#options = options;
     for (const client of clients) this.grant(client);
-    this.#failures = new AddressWindow({ clock, windowMs: 60_000, most: maxFailuresPerMinute });
+    this.#failures = {
+      all: new AddressWindow({ clock, windowMs: 60_000, most: maxFailuresPerAddress }),
+      named: new AddressWindow({ clock, windowMs: 60_000, most: maxFailuresPerMinute }),
+    };
     // An unknown user is compared with somebody's hash, if there is one, and refused.
     const decoy = clients.find(({ password }) => password.startsWith('$scrypt$'))?.password ?? '';
     this.#checked = new CredentialCache({
@@ -100,10 +107,13 @@ export class Access {
     if (this.isOpen && client === undefined) return this.#anybody;
     if (username === undefined || password === undefined) return 'credentials';
     if (!mayCarryPassword) return 'plain';
-    if (this.#failures.isFull(address)) return 'attempts';
+    const { all, named } = this.#failures;
+    const name = `${address} ${username.slice(0, 128)}`;
+    if (all.isFull(address) || named.isFull(name)) return 'attempts';
     const isRight = await this.#checked.check(username, password.toString()).catch(() => false);
     if (isRight && client !== undefined) return client.identity;
-    this.#failures.count(address);
+    all.count(address);
+    named.count(name);
     return 'credentials';
   }
 

@@ -82,6 +82,14 @@ export class MachineIntake implements Intake {
 
   /** Not `async`: another promise around that of `#store` would be waited for by each report. */
   accept(delivery: Delivery): Promise<IntakeAnswer> {
+    try {
+      return this.#take(delivery);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #take(delivery: Delivery): Promise<IntakeAnswer> {
     const channel = this.#channels.get(delivery.channel);
     if (channel?.owner !== 'machine') return this.#forbid('forbidden-topic');
     const validation = validateReport(channel, delivery.payload);

@@ -5,6 +5,7 @@ import { suite } from 'uvu';
 import { hashPassword } from '../../src/accounts/index.ts';
 import { Access } from '../../src/broker/index.ts';
 import { systemClock } from '../../src/platform/index.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { connectPacket, publishPacket, RawClient, readPublish } from '../support/mqtt-raw.ts';
 import { testCertificates } from '../support/tls.ts';
 import { process, replyOf, startBroker, stopAll } from './harness.ts';
@@ -31,13 +32,27 @@ test('the right password opens, plain or hashed; everything else is refused', as
   assert.equal(counters.mqttRefused.get('credentials'), 5);
 });
 
-test('after too many failed logins an address waits, whatever it offers', async () => {
+test('after too many failed logins a name waits at that address, whatever it offers; other machines do not', async () => {
   const { port, counters } = await startBroker({ clients, anonymous: false });
   for (let attempt = 0; attempt < 5; attempt++) {
     await assert.rejects(RawClient.open(port, { username: 'sn000001', password: `${attempt}` }), /CONNACK 4/);
   }
   await assert.rejects(RawClient.open(port, machine), /CONNACK 3/);
   assert.equal(counters.mqttRefused.get('attempts'), 1);
+  await RawClient.open(port, { id: 'b', username: 'sn000002', password: 'two' });
+});
+
+test('who tries one name after the other waits, too', async () => {
+  const clock = new ManualClock();
+  const access = new Access({ clients, anonymous: false, clock, maxFailuresPerAddress: 10 });
+  const login = (username: string, password: string, address = '10.0.0.1') =>
+    access.login({ username, password: Buffer.from(password), address, mayCarryPassword: true });
+  for (let attempt = 0; attempt < 10; attempt++) assert.equal(await login(`guess${attempt}`, 'x'), 'credentials');
+  assert.equal(await login('guess10', 'x'), 'attempts');
+  assert.equal(await login('sn000001', 'one'), 'attempts');
+  assert.equal(typeof (await login('sn000001', 'one', '10.0.0.2')), 'object');
+  clock.advance(60_000);
+  assert.equal(typeof (await login('sn000001', 'one')), 'object');
 });
 
 test('a password is not taken without TLS from outside the allowed networks', async () => {
