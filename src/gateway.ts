@@ -8,20 +8,21 @@ import { join } from 'node:path';
 import { Alarms } from './alarms.ts';
 import { administerAuthorization, isAuthorizationRequest } from './authorization/index.ts';
 import { BoxQueries } from './box-queries.ts';
-import { Access, Broker, defaultBrokerLimits } from './broker/index.ts';
-import { type GatewayConfig, gatewayId, networkMatcher, redactUrl } from './config/index.ts';
+import { Access, type Broker } from './broker/index.ts';
+import { type GatewayConfig, gatewayId, redactUrl } from './config/index.ts';
 import { ControlSocket, controlSocketPath } from './control-socket.ts';
 import { chooseUpstream, finishEnrolment, type Upstream } from './enrolment/index.ts';
 import { describeError } from './errors.ts';
 import type { FlowEngineLimits } from './flow-engine/index.ts';
 import { isDevicesRequest } from './flow-engine/index.ts';
 import { GatewayAuthorization } from './gateway-authorization.ts';
+import { gatewayBroker, gatewayHttp } from './gateway-doors.ts';
 import { GatewayEvents } from './gateway-events.ts';
 import { GatewayFlows } from './gateway-flows.ts';
 import { gatewayHealth } from './gateway-health.ts';
 import { gatewayMetrics } from './gateway-metrics.ts';
 import { gatewayForwarder } from './gateway-uplink.ts';
-import { defaultHttpLimits, HttpServer } from './http/index.ts';
+import type { HttpServer } from './http/index.ts';
 import { MachineIntake } from './intake/index.ts';
 import { createCounters } from './metrics.ts';
 import {
@@ -324,10 +325,8 @@ export class Gateway {
   }
 
   async #startHttp(intake: MachineIntake, access: Access): Promise<void> {
-    const { config, clock, logger } = this.#options;
-    const { http } = config;
-    const counters = this.#counters;
-    const metrics = gatewayMetrics(counters, () => ({
+    const { config } = this.#options;
+    const metrics = gatewayMetrics(this.#counters, () => ({
       spool: this.#spool!,
       transport: this.#transport,
       forwarder: this.#forwarder,
@@ -337,19 +336,8 @@ export class Gateway {
       alarms: this.#alarms,
       certificates: this.#certificates,
     }));
-    this.#http = new HttpServer({
-      listen: {
-        host: http.host,
-        port: http.port,
-        alsoListen: http.alsoListen,
-        tls: http.tls && {
-          port: http.tlsPort,
-          ...this.#certificates.watchServer('http.tls', http.tls, (renewed) => this.#http?.setCertificate(renewed)),
-        },
-      },
-      access,
-      intake,
-      mayBePlain: networkMatcher(http.plainFrom),
+    this.#http = gatewayHttp({
+      ...this.#doorOptions(intake, access),
       health: () =>
         gatewayHealth({
           state: this.#state,
@@ -364,12 +352,7 @@ export class Gateway {
           config,
         }),
       metrics,
-      metricsToken: http.metricsToken,
       routes: [(app) => this.#queries!.routes(app)],
-      limits: { ...defaultHttpLimits, maxBodyBytes: http.maxBodyBytes },
-      counters,
-      clock,
-      logger: logger.child({ part: 'http' }),
     });
     await this.#http.start();
     this.#stops.push(() => this.#http!.stop());
@@ -381,37 +364,16 @@ export class Gateway {
     flows: GatewayFlows,
     channels: readonly string[],
   ): Promise<void> {
+    const broker = gatewayBroker({ ...this.#doorOptions(intake, access), flows, channels });
+    if (broker === undefined) return;
+    this.#broker = broker;
+    await broker.start();
+    this.#stops.push(() => broker.stop());
+  }
+
+  #doorOptions(intake: MachineIntake, access: Access) {
     const { config, clock, logger } = this.#options;
-    const { mqtt } = config;
-    if (mqtt.port === 0 && mqtt.tls === undefined && flows.socketPath === undefined) return;
-    this.#broker = new Broker({
-      listen: {
-        host: mqtt.host,
-        plain: mqtt.port === 0 ? undefined : mqtt.port,
-        tls: mqtt.tls && {
-          port: mqtt.tls.port,
-          ...this.#certificates.watchServer('mqtt.tls', mqtt.tls, (renewed) => this.#broker?.setCertificate(renewed)),
-        },
-        path: flows.socketPath,
-      },
-      access,
-      intake,
-      local: flows.requests,
-      channels,
-      mayBePlain: networkMatcher(mqtt.plainFrom),
-      limits: {
-        ...defaultBrokerLimits,
-        maxPacketBytes: mqtt.maxPacketBytes,
-        maxConnections: mqtt.maxConnections,
-        maxInflight: mqtt.maxInflight,
-        ratePerSecond: mqtt.ratePerClient,
-      },
-      counters: this.#counters,
-      clock,
-      logger: logger.child({ part: 'mqtt' }),
-    });
-    await this.#broker.start();
-    this.#stops.push(() => this.#broker!.stop());
+    return { config, certificates: this.#certificates, access, intake, counters: this.#counters, clock, logger };
   }
 
   async #createTransport(upstream: Upstream, channels: readonly string[]): Promise<UplinkTransport> {
