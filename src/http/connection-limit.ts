@@ -1,4 +1,4 @@
-import type { Server } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { addressKey } from '../accounts/index.ts';
 
 /** Connections at once, to one port. */
@@ -11,10 +11,11 @@ export interface ConnectionLimits {
 /** What a server of ours takes. Behind a proxy all clients have the proxy's address. */
 export const defaultConnectionLimits: ConnectionLimits = { maxConnections: 1000, maxConnectionsPerAddress: 500 };
 
-/** Cuts connections beyond the limits at once, before a byte of theirs is read. */
-export function limitConnections(server: Server, limits: ConnectionLimits): void {
+/** Cuts connections beyond the limits at once, before a byte of theirs is read. Returns what cuts all there are. */
+export function limitConnections(server: Server, limits: ConnectionLimits): () => void {
   const { maxConnections, maxConnectionsPerAddress } = limits;
   const perAddress = new Map<string, number>();
+  const sockets = new Set<Socket>();
   server.maxConnections = maxConnections;
   // First of all listeners: a TLS handshake costs more than what follows.
   server.prependListener('connection', (socket) => {
@@ -25,10 +26,15 @@ export function limitConnections(server: Server, limits: ConnectionLimits): void
       return;
     }
     perAddress.set(address, count + 1);
+    sockets.add(socket);
     socket.once('close', () => {
+      sockets.delete(socket);
       const left = (perAddress.get(address) ?? 1) - 1;
       if (left === 0) perAddress.delete(address);
       else perAddress.set(address, left);
     });
   });
+  return () => {
+    for (const socket of sockets) socket.destroy();
+  };
 }

@@ -38,6 +38,8 @@ export interface HttpLimits extends ConnectionLimits {
   readonly ratePerSecond: number;
   /** Reports on their way to the disk; more are answered 429. */
   readonly maxInflight: number;
+  /** How long requests under way are waited for when the server stops. */
+  readonly stopWithinMs: number;
 }
 
 export const defaultHttpLimits: HttpLimits = {
@@ -47,6 +49,7 @@ export const defaultHttpLimits: HttpLimits = {
   requestTimeoutMs: 30_000,
   ratePerSecond: 1000,
   maxInflight: 1024,
+  stopWithinMs: 3000,
 };
 
 /** What the server is made of. */
@@ -74,6 +77,7 @@ export interface HttpServerOptions {
 export class HttpServer {
   readonly #options: HttpServerOptions;
   #apps: FastifyInstance[] = [];
+  #cuts: (() => void)[] = [];
   #secure: FastifyInstance | undefined;
   #ports: { plain: number[]; tls: number | undefined } = { plain: [], tls: undefined };
 
@@ -108,13 +112,20 @@ export class HttpServer {
     (this.#secure?.server as unknown as Server | undefined)?.setSecureContext(contextOptions(material));
   }
 
-  /** Closes; requests under way are answered, idle connections are cut. */
+  /** Closes; requests under way are answered, as long as `stopWithinMs` allows, and idle connections are cut. */
   async stop(): Promise<void> {
     const apps = this.#apps;
+    const cuts = this.#cuts;
     this.#apps = [];
+    this.#cuts = [];
     this.#secure = undefined;
     this.#ports = { plain: [], tls: undefined };
-    await Promise.all(apps.map((app) => app.close()));
+    const { clock, limits } = this.#options;
+    // Node ends no request that is late once it closes, and no connection without one: it would wait for them for ever.
+    const timer = clock.after(limits.stopWithinMs, () => {
+      for (const cut of cuts) cut();
+    });
+    await Promise.all(apps.map((app) => app.close())).finally(() => timer.cancel());
   }
 
   async #listen(tls: HttpListenOptions['tls'], host: string, port: number, key: string): Promise<number> {
@@ -158,7 +169,7 @@ export class HttpServer {
       // No route has a schema; Fastify would load two compilers for them all the same.
       schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     }) as unknown as FastifyInstance;
-    limitConnections(app.server, limits);
+    this.#cuts.push(limitConnections(app.server, limits));
     // Small clients say that they have nothing more to send, and then wait for the answer: Node would hang up on them.
     (app.server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
     app.removeAllContentTypeParsers();

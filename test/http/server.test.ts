@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Agent, type IncomingHttpHeaders, type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { connect, createServer } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { suite } from 'uvu';
 import { Access } from '../../src/broker/index.ts';
 import { defaultHttpLimits, type Health, HttpServer, type HttpServerOptions } from '../../src/http/index.ts';
@@ -72,6 +73,37 @@ function ask(options: RequestOptions & { body?: Buffer | string; secure?: boolea
 
 const path = `/reports/${process}`;
 const auth = 'sn000001:one';
+
+test('a client that says nothing or half a request does not keep the server from stopping', async () => {
+  const files = testCertificates();
+  const tls = { port: 0, certificate: readFileSync(files.server.certificate), key: readFileSync(files.server.key) };
+  const listen = { host: '127.0.0.1', port: 0, alsoListen: [], tls };
+  const { server, port, intake } = await start({ listen, limits: { stopWithinMs: 300 } });
+  const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic ${Buffer.from(auth).toString('base64')}\r\n`;
+  const sockets = ['', head.slice(0, 20), `${head}Content-Length: 99\r\n\r\nx`].flatMap((text) =>
+    [port, server.ports.tls!].map((each) => {
+      const socket = connect({ port: each, host: '127.0.0.1' }).on('error', () => {});
+      // Over TLS these are no handshake; the first one has not begun with it.
+      socket.write(text);
+      return socket;
+    }),
+  );
+  const quiet = connectTls({ port: server.ports.tls!, host: '127.0.0.1', rejectUnauthorized: false });
+  quiet.on('error', () => {});
+  await new Promise<void>((resolve) => quiet.once('secureConnect', resolve));
+  intake.mode = 'hold';
+  const agent = new Agent({ keepAlive: true });
+  const answering = ask({ port, path, auth, body: report, agent });
+  await until(() => intake.heldCount === 1);
+  const stopping = server.stop();
+  await pause(50);
+  intake.mode = 'store';
+  intake.release();
+  assert.equal((await answering).status, 202);
+  assert.equal(await Promise.race([stopping.then(() => 'stopped'), pause(3000).then(() => 'waits')]), 'stopped');
+  for (const socket of [...sockets, quiet]) socket.destroy();
+  agent.destroy();
+});
 
 test('OPTIONS is answered on every path, and admits no other origin', async () => {
   const { port } = await start();
