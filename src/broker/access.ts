@@ -4,13 +4,16 @@
  * Invariants: a machine writes its own 序列号 and reads its own replies; wildcards are nobody's; a password is compared
  * in constant time and an unknown user takes as long as a known one; a name at an address has a bounded number of
  * failed logins, and an address of all names together, checked before any hashing. Behind one address there may be a whole
- * site: one machine with a wrong password must not shut the others out. Passwords never reach a log.
+ * site: one machine with a wrong password must not shut the others out. An address (IPv6: a /64) has two passwords checked
+ * at a time: many guesses at once are no more than one after the other, and hold up nobody elsewhere. Passwords never
+ * reach a log.
  * Failure behaviour: a refusal, never an exception; a broken hash in the configuration refuses that user.
  */
-import { CredentialCache, verifyPassword } from '../accounts/index.ts';
+import { addressKey, CredentialCache, verifyPassword } from '../accounts/index.ts';
 import type { Clock } from '../platform/index.ts';
 import { isSerial } from '../protocols/machines/index.ts';
 import { AddressWindow } from './token-bucket.ts';
+import { Turns } from './turns.ts';
 
 /** A configured credential. */
 export interface Credential {
@@ -42,7 +45,7 @@ export type LoginRefusal = 'credentials' | 'plain' | 'attempts';
 export interface Login {
   readonly username: string | undefined;
   readonly password: Buffer | undefined;
-  /** The peer's address; logins are limited per address. */
+  /** The peer's address; logins are limited per address (IPv6: per /64). */
   readonly address: string;
   /** Whether a password may be taken over this connection: it has TLS, or comes from `plainFrom`. */
   readonly mayCarryPassword: boolean;
@@ -60,6 +63,8 @@ export interface AccessOptions {
   readonly maxFailuresPerAddress?: number;
 }
 
+const checksAtOnce = 2;
+
 /** Decides on logins, and on topics to read. */
 export class Access {
   readonly #options: AccessOptions;
@@ -67,6 +72,7 @@ export class Access {
   /** By address, and by address and name. */
   readonly #failures: { readonly all: AddressWindow; readonly named: AddressWindow };
   readonly #anybody: Identity = { username: undefined, mayActFor: () => true, allow: new Set() };
+  readonly #turns = new Turns(checksAtOnce);
   /** A hash takes 50 ms and more, and HTTP brings the password with every request. */
   readonly #checked: CredentialCache;
 
@@ -107,14 +113,24 @@ export class Access {
     if (this.isOpen && client === undefined) return this.#anybody;
     if (username === undefined || password === undefined) return 'credentials';
     if (!mayCarryPassword) return 'plain';
-    const { all, named } = this.#failures;
-    const name = `${address} ${username.slice(0, 128)}`;
-    if (all.isFull(address) || named.isFull(name)) return 'attempts';
-    const isRight = await this.#checked.check(username, password.toString()).catch(() => false);
-    if (isRight && client !== undefined) return client.identity;
-    all.count(address);
-    named.count(name);
-    return 'credentials';
+    const place = addressKey(address);
+    const name = `${place} ${username.slice(0, 128)}`;
+    if (this.#isFull(place, name)) return 'attempts';
+    const text = password.toString();
+    if (client !== undefined && this.#checked.knows(username, text)) return client.identity;
+    return this.#turns.take(place, async () => {
+      // Those in front have failed meanwhile.
+      if (this.#isFull(place, name)) return 'attempts';
+      const isRight = await this.#checked.check(username, text).catch(() => false);
+      if (isRight && client !== undefined) return client.identity;
+      this.#failures.all.count(place);
+      this.#failures.named.count(name);
+      return 'credentials';
+    });
+  }
+
+  #isFull(place: string, name: string): boolean {
+    return this.#failures.all.isFull(place) || this.#failures.named.isFull(name);
   }
 
   /**
