@@ -2,6 +2,7 @@ import type { Alarms } from './alarms.ts';
 import type { Broker } from './broker/index.ts';
 import type { GatewayAuthorization } from './gateway-authorization.ts';
 import type { GatewayFlows } from './gateway-flows.ts';
+import type { MetricsText } from './http/index.ts';
 import { type Counters, Metrics } from './metrics.ts';
 import type { Certificates } from './platform/index.ts';
 import type { LogName, Spool } from './spool/index.ts';
@@ -19,11 +20,8 @@ export interface MeasuredParts {
   readonly certificates: Certificates;
 }
 
-/** The gateway's figures in Prometheus' text format; `parts` is asked at each scrape. */
-export function gatewayMetrics(
-  counters: Counters,
-  parts: () => MeasuredParts,
-): { readonly contentType: string; text(): Promise<string> } {
+/** The gateway's figures, once the spool is open; `parts` is asked at each scrape. */
+export function gatewayMetrics(counters: Counters, parts: () => MeasuredParts): MetricsText {
   const perLog = (pick: (log: { pending: number; bytes: number }) => number): Map<LogName, number> =>
     new Map(Object.values(parts().spool.status.logs).map((log) => [log.name, pick(log)]));
   const metrics = new Metrics({
@@ -47,7 +45,8 @@ export function gatewayMetrics(
   });
   return {
     contentType: metrics.contentType,
-    text: () => {
+    text: async () => {
+      if (parts().spool.isNew) return undefined;
       collectTotals(counters, parts());
       return metrics.text();
     },

@@ -9,4 +9,4 @@ export {
   HttpServer,
   type HttpServerOptions,
 } from './server.ts';
-export type { Health } from './status-routes.ts';
+export type { Health, MetricsText } from './status-routes.ts';

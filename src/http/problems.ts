@@ -13,6 +13,7 @@ const problems = {
   'too-many-attempts': [429, 'Too many failed logins from this address; try again in a minute.'],
   'too-many': [429, 'Too many requests; try again in a second.'],
   'not-stored': [503, 'The report could not be stored; send it again later.'],
+  starting: [503, 'The gateway is starting; ask again later.'],
   internal: [500, 'The gateway made a mistake; its log says more.'],
 } as const satisfies Record<string, readonly [status: number, message: string]>;
 

@@ -18,7 +18,7 @@ import { type ConnectionLimits, defaultConnectionLimits, limitConnections } from
 import { answerOptions } from './options.ts';
 import { answerError, type Problem } from './problems.ts';
 import { reportRoutes } from './report-routes.ts';
-import { type Health, statusRoutes } from './status-routes.ts';
+import { type Health, type MetricsText, statusRoutes } from './status-routes.ts';
 
 /** Where to listen; port 0 takes a free one. */
 export interface HttpListenOptions {
@@ -62,7 +62,7 @@ export interface HttpServerOptions {
   /** The state of the box, asked at each `/healthz`. */
   readonly health: () => Health;
   /** The figures, asked at each `/metrics`. */
-  readonly metrics: { readonly contentType: string; text(): Promise<string> };
+  readonly metrics: MetricsText;
   /** Opens `/metrics` to callers on other computers. */
   readonly metricsToken: string | undefined;
   /** More routes, for every port. */

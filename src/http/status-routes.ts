@@ -12,10 +12,16 @@ export interface Health {
   readonly [detail: string]: unknown;
 }
 
+/** The figures in Prometheus' text format; undefined while there are none yet. */
+export interface MetricsText {
+  readonly contentType: string;
+  text(): Promise<string | undefined>;
+}
+
 /** What these routes need of the server. */
 interface StatusRoutesOptions {
   readonly health: () => Health;
-  readonly metrics: { readonly contentType: string; text(): Promise<string> };
+  readonly metrics: MetricsText;
   readonly metricsToken: string | undefined;
 }
 
@@ -40,6 +46,9 @@ export function statusRoutes(app: FastifyInstance, { health, metrics, metricsTok
 
   app.get('/metrics', async (request, reply) => {
     if (!mayReadMetrics(request)) return answerError(reply, 'forbidden');
-    return reply.type(metrics.contentType).send(await metrics.text());
+    const text = await metrics.text();
+    // No figures are better than wrong ones: totals that begin at 0 would count as growth.
+    if (text === undefined) return answerError(reply, 'starting');
+    return reply.type(metrics.contentType).send(text);
   });
 }

@@ -110,6 +110,11 @@ export class Spool {
     return this.#nextSequence;
   }
 
+  /** Not open yet: there is no status either. */
+  get isNew(): boolean {
+    return this.#state === 'new';
+  }
+
   get isOpen(): boolean {
     return this.#state === 'open';
   }
@@ -130,7 +135,8 @@ export class Spool {
       const slash = key.indexOf('/');
       this.#tails.restore(key.slice(0, slash), key.slice(slash + 1), sequence);
     }
-    Object.assign(this.#counters, checkpoint?.counters);
+    // Some may have been counted while the box starts.
+    for (const [reason, count] of Object.entries(checkpoint?.counters ?? {})) this.count(reason, count);
     const wallMs = clock.wallMs();
     for (const [name, log] of this.#logs) {
       const known = checkpoint?.epochs[name] ?? 0;
@@ -187,6 +193,7 @@ export class Spool {
 
   /** Keeps a copy of a message that is not accepted, and why. Resolves when it is on the device; errors as `append`. */
   async keepRefused(message: NewReport, reason: string): Promise<void> {
+    if (this.#state !== 'open') throw new HoldfastError('spool-closed', 'the spool is not open');
     const { clock } = this.#options;
     await this.#log('refused').append({
       ...message,
@@ -276,8 +283,8 @@ export class Spool {
   }
 
   /** Counts something that was not accepted; the totals survive restarts. */
-  count(reason: string): void {
-    this.#counters[reason] = (this.#counters[reason] ?? 0) + 1;
+  count(reason: string, times = 1): void {
+    this.#counters[reason] = (this.#counters[reason] ?? 0) + times;
   }
 
   get status(): SpoolStatus {

@@ -74,6 +74,12 @@ function ask(options: RequestOptions & { body?: Buffer | string; secure?: boolea
 const path = `/reports/${process}`;
 const auth = 'sn000001:one';
 
+test('figures are not there before there are any', async () => {
+  const { port } = await start({ metrics: { contentType: 'text/plain', text: async () => undefined } });
+  const answer = await ask({ port, path: '/metrics', method: 'GET' });
+  assert.deepEqual([answer.status, JSON.parse(answer.body).error], [503, 'starting']);
+});
+
 test('a client that says nothing or half a request does not keep the server from stopping', async () => {
   const files = testCertificates();
   const tls = { port: 0, certificate: readFileSync(files.server.certificate), key: readFileSync(files.server.key) };

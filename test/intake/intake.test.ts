@@ -107,6 +107,19 @@ test('a report that comes while the spool is being opened is refused, and others
   await second.spool.close();
 });
 
+test('what is not valid while the spool is being opened is refused as every report is, and counts stay', async () => {
+  const first = await bench();
+  assert.is((await first.accept('nothing', base)).outcome, 'forbidden');
+  await first.spool.close();
+  const second = await bench(first.folder, first.clock, false);
+  const early = await second.accept('device_base_info', Buffer.from('no JSON')).catch((error: unknown) => error);
+  assert.is((early as HoldfastError).code, 'spool-closed');
+  assert.is((await second.accept('nothing', base)).outcome, 'forbidden');
+  await second.spool.open();
+  assert.equal(second.spool.status.counters, { 'forbidden-topic': 2 });
+  await second.spool.close();
+});
+
 test('the same bytes on another channel are another report', async () => {
   const { accept, spool } = await bench();
   const body = Buffer.from('{"序列号":"sn1"}');
