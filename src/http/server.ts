@@ -151,7 +151,10 @@ export class HttpServer {
       // Node looks only so often; its own 30 s would make every timeout up to that much longer.
       connectionsCheckingInterval: Math.max(50, Math.min(headersTimeoutMs, requestTimeoutMs) / 4),
     };
-    const own = tls === undefined ? { http: timing } : { https: { ...timing, ...contextOptions(tls) } };
+    const own =
+      tls === undefined
+        ? { http: timing }
+        : { https: { ...timing, handshakeTimeout: headersTimeoutMs, ...contextOptions(tls) } };
     const app = fastify({
       ...own,
       bodyLimit: maxBodyBytes,

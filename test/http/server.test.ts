@@ -74,6 +74,17 @@ function ask(options: RequestOptions & { body?: Buffer | string; secure?: boolea
 const path = `/reports/${process}`;
 const auth = 'sn000001:one';
 
+test('who begins no TLS has as long as for the headers of a request', async () => {
+  const files = testCertificates();
+  const tls = { port: 0, certificate: readFileSync(files.server.certificate), key: readFileSync(files.server.key) };
+  const listen = { host: '127.0.0.1', port: 0, alsoListen: [], tls };
+  const { server } = await start({ listen, limits: { headersTimeoutMs: 200 } });
+  const socket = connect({ port: server.ports.tls!, host: '127.0.0.1' }).on('error', () => {});
+  const closed = new Promise((resolve) => socket.once('close', () => resolve('closed')));
+  socket.resume();
+  assert.equal(await Promise.race([closed, pause(2000).then(() => 'open')]), 'closed');
+});
+
 test('figures are not there before there are any', async () => {
   const { port } = await start({ metrics: { contentType: 'text/plain', text: async () => undefined } });
   const answer = await ask({ port, path: '/metrics', method: 'GET' });
