@@ -73,6 +73,8 @@ export class LogWriter {
   #failedAtMs = 0;
   #closed = false;
   #epoch: number;
+  /** A segment that was left after a failure, until a later one says where it ends: what was refused may be found in it. */
+  #unsettled = Number.POSITIVE_INFINITY;
   #end: number;
   #nextOrdinal: number;
   #movedIn: number;
@@ -119,6 +121,11 @@ export class LogWriter {
   /** The newest use of a segment. */
   get epoch(): number {
     return this.#epoch;
+  }
+
+  /** All records of segments up to this one, as a start would find them, are on the device, and their senders were told. */
+  get settledEpoch(): number {
+    return Math.min(this.#active === undefined ? this.#epoch : this.#epoch - 1, this.#unsettled - 1);
   }
 
   /** Ordinal after the last record on the device. */
@@ -276,6 +283,7 @@ export class LogWriter {
 
     const isFirst = !active.isBegun;
     active.onSynced(pages);
+    this.#unsettled = Number.POSITIVE_INFINITY;
     this.#end = end;
     this.#nextOrdinal += group.count;
     this.#movedIn += group.movedIn;
@@ -330,6 +338,7 @@ export class LogWriter {
     this.#lastError = error;
     this.#failedAtMs = this.#clock.monotonicMs();
     const failed = this.#active?.isBegun === false ? this.#active.segment.path : undefined;
+    if (this.#active !== undefined) this.#unsettled = Math.min(this.#unsettled, this.#epoch);
     if (group.count > 0) this.#active?.void(this.#startOf(group));
     this.#leaveSegment();
     if (failed !== undefined) this.#host.onSegmentFailed(failed);

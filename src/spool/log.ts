@@ -217,9 +217,9 @@ export class Log {
     this.#progress.markReconciled(ordinal);
   }
 
-  /** All records of segments up to this one are on the device, and their senders were told. */
+  /** As of LogWriter. */
   get settledEpoch(): number {
-    return this.#writer.activeSegment === undefined ? this.#writer.epoch : this.#writer.epoch - 1;
+    return this.#writer.settledEpoch;
   }
 
   get status(): LogStatus {

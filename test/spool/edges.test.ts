@@ -1,9 +1,11 @@
 /** Corners that random histories reach too seldom. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { isHoldfastError } from '../../src/errors.ts';
+import { type HoldfastError, isHoldfastError } from '../../src/errors.ts';
 import type { Compression, Spool } from '../../src/spool/index.ts';
+import { FaultFileSystem } from '../support/fault-file-system.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { Random } from '../support/random.ts';
 import { allLogs, openSpool, readAll, report, smallSegmentBytes, turns } from './spool-on-fault-disk.ts';
 
 function addsUp({ status }: Spool): void {
@@ -244,6 +246,35 @@ test('a clock that jumps ahead, or back, forgets no repeat while it cannot be tr
     assert.is(second.spool.repeats.find(second.spool.repeats.digest('process', Buffer.from('once'))), sequence);
     await second.spool.close();
   }
+});
+
+test('a report that was refused and is found on the disk later stays known, and the next one names it', async () => {
+  let cameBack = 0;
+  for (let seed = 1; seed <= 40; seed++) {
+    const first = await openSpool({}, new FaultFileSystem(new Random(seed)));
+    await first.spool.append('process', report('stored'));
+    first.fileSystem.plan = (kind, path) => (kind === 'sync' && path.endsWith('.segment') ? 'EIO' : undefined);
+    const error = await first.spool.append('process', report('refused')).catch((reason: unknown) => reason);
+    assert.is((error as HoldfastError).code, 'spool-write-failed');
+    first.fileSystem.plan = () => undefined;
+    await first.spool.close();
+
+    // The device may have taken the report, and not that it was wiped out.
+    const second = await openSpool({}, first.fileSystem.afterPowerCut(), first.clock);
+    const found = (await readAll(second.spool, 'process')).find(({ payload }) => payload.toString() === 'refused');
+    if (found === undefined) continue;
+    cameBack++;
+    await second.spool.append('process', report('next', 'process', 'M2'));
+
+    // Killed before anything else is saved.
+    const third = await openSpool({}, second.fileSystem.afterKill(), first.clock);
+    const { repeats } = third.spool;
+    assert.is(repeats.find(repeats.digest('process', Buffer.from('refused'))), found.sequence);
+    const sequence = await third.spool.append('process', report('last'));
+    assert.is((await third.spool.take(sequence))?.record.previous, found.sequence);
+    await third.spool.close();
+  }
+  assert.ok(cameBack > 0);
 });
 
 test.run();
