@@ -2,7 +2,13 @@ import type { Server } from 'node:tls';
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import { networkMatcher } from '../config/index.ts';
 import { HoldfastError } from '../errors.ts';
-import { answerOptions, type ConnectionLimits, defaultConnectionLimits, limitConnections } from '../http/index.ts';
+import {
+  answerOptions,
+  type ConnectionLimits,
+  defaultConnectionLimits,
+  limitConnections,
+  listenHost,
+} from '../http/index.ts';
 import { type CertificateMaterial, contextOptions } from '../platform/index.ts';
 
 /** The state of the centre. What stands beside `ok` and `status` is for callers on the same computer. */
@@ -78,7 +84,7 @@ export class CentralHttp {
     });
     for (const add of routes) add(app);
     try {
-      await app.listen({ host, port });
+      await app.listen({ host: listenHost(host), port });
     } catch (error) {
       await app.close();
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;

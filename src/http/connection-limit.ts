@@ -38,3 +38,9 @@ export function limitConnections(server: Server, limits: ConnectionLimits): () =
     for (const socket of sockets) socket.destroy();
   };
 }
+
+/**
+ * The address to hand to Fastify. Of `localhost` it takes every address there is, with a further server for each, which
+ * would have neither these limits nor a renewed certificate.
+ */
+export const listenHost = (host: string): string => (host === 'localhost' ? '127.0.0.1' : host);

@@ -1,5 +1,5 @@
 export { basicCredential } from './basic.ts';
-export { type ConnectionLimits, defaultConnectionLimits, limitConnections } from './connection-limit.ts';
+export { type ConnectionLimits, defaultConnectionLimits, limitConnections, listenHost } from './connection-limit.ts';
 export { answerOptions } from './options.ts';
 export { answerError, type Problem } from './problems.ts';
 export {

@@ -14,7 +14,7 @@ import { HoldfastError } from '../errors.ts';
 import type { Intake } from '../intake/types.ts';
 import { type Counters, countBy } from '../metrics.ts';
 import { type CertificateMaterial, type Clock, contextOptions, type Logger } from '../platform/index.ts';
-import { type ConnectionLimits, defaultConnectionLimits, limitConnections } from './connection-limit.ts';
+import { type ConnectionLimits, defaultConnectionLimits, limitConnections, listenHost } from './connection-limit.ts';
 import { answerOptions } from './options.ts';
 import { answerError, type Problem } from './problems.ts';
 import { reportRoutes } from './report-routes.ts';
@@ -133,7 +133,7 @@ export class HttpServer {
     this.#apps.push(app);
     if (tls !== undefined) this.#secure = app;
     try {
-      await app.listen({ host, port });
+      await app.listen({ host: listenHost(host), port });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
       throw new HoldfastError('port-taken', `${key}: another program listens on ${host}:${port}`, error);

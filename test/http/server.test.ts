@@ -1,4 +1,5 @@
 import * as assert from 'node:assert/strict';
+import dns from 'node:dns';
 import { readFileSync } from 'node:fs';
 import { Agent, type IncomingHttpHeaders, type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
@@ -256,6 +257,37 @@ test('a store failure is 503, a large body 413, a fast client 429', async () => 
   for (let count = 0; count < 40; count++) statuses.add((await ask({ port, path, auth, body: report })).status);
   assert.deepEqual([...statuses].sort(), [202, 429]);
   assert.ok((counters.httpAnswers.get('429') ?? 0) > 0);
+});
+
+test('by the name localhost one server listens, with the same limits', async () => {
+  // As on a computer whose hosts file gives both addresses to the name.
+  const { lookup } = dns;
+  const both = [
+    { address: '127.0.0.1', family: 4 },
+    { address: '::1', family: 6 },
+  ];
+  const answer = (_name: string, _options: object, done: (error: null, addresses: object) => void) => done(null, both);
+  dns.lookup = Object.assign(
+    (...words: Parameters<typeof answer>) => (words[0] === 'localhost' ? answer : (lookup as typeof answer))(...words),
+    lookup,
+  ) as typeof lookup;
+  const { port } = await start({
+    limits: { maxConnectionsPerAddress: 2 },
+    listen: { host: 'localhost', port: 0, alsoListen: [], tls: undefined },
+  }).finally(() => {
+    dns.lookup = lookup;
+  });
+  const outcomes: string[] = [];
+  const sockets = ['127.0.0.1', '127.0.0.1', '127.0.0.1', '::1'].map((host) => {
+    const socket = connect({ port, host });
+    socket.on('error', () => {});
+    socket.on('close', () => outcomes.push(host));
+    return socket;
+  });
+  await until(() => outcomes.length === 2);
+  await pause(50);
+  assert.deepEqual(outcomes.toSorted(), ['127.0.0.1', '::1']);
+  for (const socket of sockets) socket.destroy();
 });
 
 test('one address cannot take the places of all', async () => {
