@@ -1,5 +1,6 @@
 import { createHash, randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
+import { Turns } from '../platform/index.ts';
 
 const derive = promisify<string | Buffer, Buffer, number, ScryptOptions, Buffer>(scrypt);
 
@@ -44,22 +45,12 @@ interface Parameters {
  * How many hashes are computed at once. They run on the four threads that also wait for the disk: with more, somebody
  * who guesses passwords would hold up every report. Who waits is an open connection, and the doors limit those.
  */
-const atOnce = 2;
-let running = 0;
-const waiting: (() => void)[] = [];
+const turns = new Turns(2);
 
-async function scryptOf(plain: string, salt: Buffer, length: number, { ln, r, p }: Parameters): Promise<Buffer> {
-  if (running === atOnce) await new Promise<void>((resolve) => waiting.push(resolve));
-  else running++;
-  try {
-    // One password can be typed in several encodings of the same characters; NFC makes them one.
-    return await derive(plain.normalize('NFC'), salt, length, { N: 2 ** ln, r, p, maxmem: memoryLimit + 2 ** 20 });
-  } finally {
-    // The place passes on to the next without becoming free in between.
-    const next = waiting.shift();
-    if (next) next();
-    else running--;
-  }
+function scryptOf(plain: string, salt: Buffer, length: number, { ln, r, p }: Parameters): Promise<Buffer> {
+  // One password can be typed in several encodings of the same characters; NFC makes them one.
+  const options = { N: 2 ** ln, r, p, maxmem: memoryLimit + 2 ** 20 };
+  return turns.take('', () => derive(plain.normalize('NFC'), salt, length, options));
 }
 
 function parse(stored: string): (Parameters & { salt: Buffer; hash: Buffer }) | undefined {

@@ -10,10 +10,9 @@
  * Failure behaviour: a refusal, never an exception; a broken hash in the configuration refuses that user.
  */
 import { addressKey, CredentialCache, verifyPassword } from '../accounts/index.ts';
-import type { Clock } from '../platform/index.ts';
+import { type Clock, Turns } from '../platform/index.ts';
 import { isSerial } from '../protocols/machines/index.ts';
 import { AddressWindow } from './token-bucket.ts';
-import { Turns } from './turns.ts';
 
 /** A configured credential. */
 export interface Credential {

@@ -23,3 +23,4 @@ export { createLogger, type Logger, type LogLevel, logLevels, silentLogger } fro
 export { replaceFile } from './replace-file.ts';
 export { liveInZone, SiteTime } from './site-time.ts';
 export { syncFolders } from './sync-folders.ts';
+export { Turns } from './turns.ts';

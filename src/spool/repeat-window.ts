@@ -3,10 +3,10 @@
  * answered again and nothing is stored twice. The spool has two: of reports that are known by their bytes, and of those
  * that were given a name where they come from (`origin`).
  *
- * In memory: 32 bits of a keyed SHA-256 per report, in typed arrays (15 bytes a report in all). On disk, in one file: a
- * ring with the whole SHA-256, against which a hit is checked before it counts; one look-up in some ten thousand is checked in vain. A report enters the window only after it is on disk:
- * a report that is remembered and not stored would be lost. The file may lag; what it misses is found again in the
- * newest segments at start.
+ * In memory: 32 bits of a keyed SHA-256 per report (repeat-index.ts). On disk, in one file: a ring with the whole SHA-256,
+ * against which a hit is checked before it counts; one look-up in some ten thousand is checked in vain. A report enters the
+ * window only after it is on disk: a report that is remembered and not stored would be lost. The file may lag; what it
+ * misses is found again in the newest segments at start.
  */
 import { hash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -26,6 +26,7 @@ import {
   timeOf,
   writeEntry,
 } from './repeat-entry.ts';
+import { RepeatIndex } from './repeat-index.ts';
 
 const headerBytes = 4096;
 const magic = Buffer.from('HOLDREPT');
@@ -50,13 +51,7 @@ export class RepeatWindow {
   #key: Buffer | undefined;
   /** Begins with the key. */
   #scratch = Buffer.alloc(0);
-  readonly #low: Uint32Array;
-  /** Tenths of a second of window time. */
-  readonly #time: Uint32Array;
-  readonly #heads: Int32Array;
-  readonly #links: Int32Array;
-  /** 1 for a slot that holds an entry. */
-  readonly #present: Uint8Array;
+  readonly #index: RepeatIndex;
   /** Slot of the next entry, and how often the ring has been gone round (16 bits): so that a start finds the place. */
   #next = 0;
   #lap = 0;
@@ -91,11 +86,7 @@ export class RepeatWindow {
     this.#capacity = options.capacity;
     this.#windowMs = options.windowMs;
     this.#nowMs = options.nowMs;
-    this.#low = new Uint32Array(options.capacity);
-    this.#time = new Uint32Array(options.capacity);
-    this.#heads = new Int32Array(Math.ceil(options.capacity / 2));
-    this.#links = new Int32Array(options.capacity);
-    this.#present = new Uint8Array(options.capacity);
+    this.#index = new RepeatIndex(options.capacity);
   }
 
   /**
@@ -197,13 +188,11 @@ export class RepeatWindow {
   /** Remembers a report that is on disk; `atMs` in window time. */
   remember(digest: string, sequence: number, atMs = this.#nowMs()): void {
     const slot = this.#next;
-    if (this.#present[slot] === 1) {
-      if (this.#time[slot]! >= this.#oldest()) this.forgottenEarly++;
-      this.#unlink(slot);
-    }
+    const removed = this.#index.remove(slot);
+    if (removed >= 0 && removed >= this.#oldest()) this.forgottenEarly++;
     const time = Math.floor(Math.max(0, atMs) / 100);
     this.#stage(slot, digest, sequence, time);
-    this.#link(slot, lowOf(digest), time);
+    this.#index.add(slot, lowOf(digest), time);
     this.#next = slot + 1;
     if (this.#next === this.#capacity) {
       this.#next = 0;
@@ -246,11 +235,10 @@ export class RepeatWindow {
   }
 
   #find(digest: string): { slot: number; entry: Buffer } | undefined {
+    const index = this.#index;
     const low = lowOf(digest);
     const oldest = this.#oldest();
-    for (let link = this.#heads[low % this.#heads.length]!; link !== 0; link = this.#links[link - 1]!) {
-      const slot = link - 1;
-      if (this.#low[slot] !== low || this.#time[slot]! < oldest) continue;
+    for (let slot = index.first(low, oldest); slot !== undefined; slot = index.next(slot, oldest)) {
       const entry = this.#read(slot);
       if (entry !== undefined && digestOf(entry) === digest) return { slot, entry };
     }
@@ -305,7 +293,7 @@ export class RepeatWindow {
     if (this.#unwritten.size < maxUnwritten) return;
     for (const oldest of [...this.#unwritten.keys()].slice(0, flushEntries)) {
       this.#unwritten.delete(oldest);
-      this.#unlink(oldest);
+      this.#index.remove(oldest);
       this.forgottenEarly++;
     }
   }
@@ -362,7 +350,7 @@ export class RepeatWindow {
         const time = timeOf(chunk, at);
         if (time > newest) newest = time;
         const slot = base + index;
-        this.#link(slot, readU32(chunk, at), time);
+        this.#index.add(slot, readU32(chunk, at), time);
         const sequence = sequenceOf(chunk, at);
         if (sequence >= recoverFrom) this.#loaded.add(sequence);
         // The newest lap stands at the beginning of the ring, perhaps with holes; its last entry is the newest.
@@ -376,32 +364,5 @@ export class RepeatWindow {
       this.#lap = (last.lap + (this.#next === 0 ? 1 : 0)) & 0xffff;
     }
     return newest * 100;
-  }
-
-  #link(slot: number, low: number, time: number): void {
-    this.#low[slot] = low;
-    this.#time[slot] = time;
-    this.#present[slot] = 1;
-    const bucket = low % this.#heads.length;
-    this.#links[slot] = this.#heads[bucket]!;
-    this.#heads[bucket] = slot + 1;
-  }
-
-  #unlink(slot: number): void {
-    this.#present[slot] = 0;
-    const bucket = this.#low[slot]! % this.#heads.length;
-    let link = this.#heads[bucket]!;
-    if (link === slot + 1) {
-      this.#heads[bucket] = this.#links[slot]!;
-      return;
-    }
-    while (link !== 0) {
-      const next = this.#links[link - 1]!;
-      if (next === slot + 1) {
-        this.#links[link - 1] = this.#links[slot]!;
-        return;
-      }
-      link = next;
-    }
   }
 }

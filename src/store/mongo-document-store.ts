@@ -17,6 +17,7 @@ import {
   MongoServerError,
 } from 'mongodb';
 import { describeError, HoldfastError } from '../errors.ts';
+import { Turns } from '../platform/index.ts';
 import { checkField, testsOf } from './conditions.ts';
 import type {
   Change,
@@ -29,7 +30,6 @@ import type {
   Query,
   StoredDocument,
 } from './document-store.ts';
-import { InTurn } from './in-turn.ts';
 import { asBson, asRead, byCodePoint, changeOf, filterOf, madeBy, searchOf } from './mongo-commands.ts';
 import { isDuplicate, isIndexConflict, isServerFailure, type Stop, stopOf, unreachable } from './mongo-errors.ts';
 
@@ -58,7 +58,7 @@ const mostTries = 100;
 export class MongoDocumentStore implements DocumentStore {
   readonly #options: MongoOptions;
   #started = false;
-  readonly #inTurn = new InTurn();
+  readonly #inTurn = new Turns(1);
   #ferret: boolean | undefined;
   /** Connected at the first question; not yet when the server is away. */
   #client: Promise<MongoClient> | undefined;
@@ -302,7 +302,7 @@ export class MongoDocumentStore implements DocumentStore {
   ): Promise<T> {
     const collection = await this.#collection(target);
     if (!(await this.#isFerret())) return task(collection);
-    return this.#inTurn.run(`${collection.namespace} ${id}`, () => task(collection));
+    return this.#inTurn.take(`${collection.namespace} ${id}`, () => task(collection));
   }
 
   /** Asks once. */
