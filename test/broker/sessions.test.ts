@@ -2,8 +2,9 @@ import * as assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import mqtt from 'mqtt';
 import { suite } from 'uvu';
-import { acknowledge, publishPacket, RawClient, readPublish, unsubscribePacket } from '../support/mqtt-raw.ts';
-import { pause, process, replyOf, startBroker, stopAll, until } from './harness.ts';
+import { acknowledge, packet, publishPacket, RawClient, readPublish, unsubscribePacket } from '../support/mqtt-raw.ts';
+import { pause, until } from '../support/until.ts';
+import { process, replyOf, startBroker, stopAll } from './harness.ts';
 
 const test = suite('sessions and replies');
 test.after.each(stopAll);
@@ -25,8 +26,8 @@ test('replies wait for an absent session and come in order, those not acknowledg
   assert.deepEqual([repeated.payload.toString(), repeated.dup, repeated.id], ['first', true, first.id]);
   const second = readPublish(await again.next(3));
   assert.equal(second.payload.toString(), 'second');
-  again.write(acknowledge(0x40, repeated.id), acknowledge(0x40, second.id));
-  await pause(20);
+  again.write(acknowledge(0x40, repeated.id), acknowledge(0x40, second.id), packet(0xc0));
+  await again.next(13);
   await again.close();
   const third = await RawClient.open(port, { clean: false });
   await pause(30);
@@ -61,7 +62,7 @@ test('an absent session keeps at most so many messages and bytes, the newest', a
   broker.deliver(topic, Buffer.alloc(3000, 'x'));
   assert.ok(counters.mqttMessagesDropped >= 16);
   const again = await RawClient.open(port, { clean: false });
-  await pause(50);
+  await until(() => again.packets.some((each) => readPublish(each).payload.length === 3000));
   const payloads = again.packets.map((each) => readPublish(each).payload);
   assert.equal(payloads.at(-1)?.length, 3000);
   assert.ok(payloads.reduce((bytes, { length }) => bytes + length + 128, 0) <= 4000);

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readThroughSlabs } from '../../src/broker/slab-reading.ts';
-import { until } from './harness.ts';
+import { until } from '../support/until.ts';
 
 /** A connection that is read through slabs, and its other end. */
 async function pair(): Promise<{ near: Socket; far: Socket; end: () => Promise<void> }> {

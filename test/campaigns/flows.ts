@@ -7,6 +7,7 @@
  * port whose report was confirmed (written down by a node of the test's own behind the first output of `report`, before
  * anything else), and no line is there twice; the engine is back by itself, and `/healthz` says why it had ended.
  */
+
 import * as assert from 'node:assert/strict';
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,8 +24,9 @@ import { Random } from '../support/random.ts';
 import { Box, type BoxOptions } from '../support/site/box.ts';
 import { Load } from '../support/site/load.ts';
 import { channels } from '../support/site/machine-reports.ts';
-import { campaignSeed, Program, until } from '../support/site/program.ts';
+import { campaignSeed, Program } from '../support/site/program.ts';
 import { freePorts, temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 
 const machines = ['m1', 'm2', 'm3', 'm4'];
 const ratePerMachine = 50;

@@ -3,6 +3,7 @@
  * The data folder on a small file system that fills up while the uplink is away: reports are refused and nothing that
  * was acknowledged is lost; when there is room again, or the uplink is back, the box goes on by itself.
  */
+
 import * as assert from 'node:assert/strict';
 import { suite } from 'uvu';
 import { startMongo } from '../support/mongodb.ts';
@@ -13,10 +14,11 @@ import { type Box, createBox, passwordOf } from '../support/site/box.ts';
 import { createCentre } from '../support/site/centre.ts';
 import { Load } from '../support/site/load.ts';
 import { reportBody } from '../support/site/machine-reports.ts';
-import { campaignSeed, until } from '../support/site/program.ts';
+import { campaignSeed } from '../support/site/program.ts';
 import { SmallDisk } from '../support/site/small-disk.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 
 const mebibyte = 1024 * 1024;
 const mqttMachines = ['m1', 'm2'];

@@ -3,6 +3,7 @@
  * Every message of the seed over the real wire, from a machine's MQTT packet to the document in the collection; and
  * every bad one, refused in the right shape, counted, kept, and never sent upstream.
  */
+
 import * as assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,9 +16,9 @@ import { type Rabbit, startRabbit } from '../support/rabbitmq.ts';
 import { type Box, createBox, passwordOf } from '../support/site/box.ts';
 import { type Centre, createCentre } from '../support/site/centre.ts';
 import { type Channel, channelNames, channels } from '../support/site/machine-reports.ts';
-import { until } from '../support/site/program.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary.ts';
 import { testCertificates } from '../support/tls.ts';
+import { until } from '../support/until.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/machines');
 const fixture = (name: string) => readFileSync(join(fixtures, name));

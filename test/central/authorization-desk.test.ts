@@ -1,4 +1,5 @@
 // slow
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Arrival, AuthorizationDesk, createCentralCounters, Gateways } from '../../src/central/index.ts';
@@ -11,8 +12,9 @@ import { ManualClock } from '../support/manual-clock.ts';
 import { startMongo } from '../support/mongodb.ts';
 import { startRabbit } from '../support/rabbitmq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 import { authorizations, bareService, identity, knowMachine, log, newKey, query } from './authorization-support.ts';
-import { Machine, startCentral, until } from './support.ts';
+import { Machine, startCentral } from './support.ts';
 
 const test = suite('authorization desk');
 

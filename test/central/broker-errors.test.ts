@@ -1,12 +1,13 @@
 /** What the centre says of a broker that it cannot use names the centre's own keys, and never a password. */
+
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:tls';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { describeError } from '../../src/errors.ts';
-import { until } from '../support/recording-listener.ts';
 import { freePort, temporaryFolder } from '../support/temporary.ts';
 import { type CertificateFiles, testCertificates } from '../support/tls.ts';
+import { until } from '../support/until.ts';
 import { startCentral } from './support.ts';
 
 const test = suite('the centre and a broker that it cannot use');

@@ -1,4 +1,5 @@
 // slow
+
 import mqtt, { type MqttClient } from 'mqtt';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -10,8 +11,9 @@ import { type DocumentStore, SqliteDocumentStore } from '../../src/store/index.t
 import { startMongo } from '../support/mongodb.ts';
 import { startRabbit } from '../support/rabbitmq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 import { baseInformation, query } from './authorization-support.ts';
-import { startCentral, until } from './support.ts';
+import { startCentral } from './support.ts';
 
 const id = (sequence: number) => `gw-1-0123456789abcdef-${sequence}`;
 
@@ -57,7 +59,7 @@ async function livesOverMqtt(central: Central, url: string, username: string, pa
   });
   await until(() => answers().length === 1, 'the receipt');
   await central.authorizations.set('sn1', 30, 'a');
-  await until(() => pushes(first.heard).length > 0, 'the push', 1000);
+  await until(() => pushes(first.heard).length > 0, 'the push');
   const push = pushes(first.heard)[0]!;
   assert.ok(verifyGrant(push, 'gw-1', central.signingKey.publicKey));
   first.client.publish(`holdfast/gw-1/up/device_auth/${id(2)}`, JSON.stringify(query('sn1')), { qos: 1 });
@@ -72,7 +74,7 @@ async function livesOverMqtt(central: Central, url: string, username: string, pa
   await first.client.endAsync(true);
   await central.authorizations.set('sn1', -1, 'a');
   const second = await gateway(url, username, password);
-  await until(() => pushes(second.heard).some(({ version }) => version === 2), 'the push of the time between', 250);
+  await until(() => pushes(second.heard).some(({ version }) => version === 2), 'the push of the time between');
   await until(async () => (await central.controlPush.waiting()) === 0, 'the outbox is empty');
   await second.client.endAsync(true);
 }
@@ -110,7 +112,7 @@ test('a gateway at the embedded broker, and after a restart of the centre', asyn
   await central.stop();
   central = await start();
   const link = await gateway(url(), 'gw-1', 'secret');
-  await until(() => pushes(link.heard).some(({ version }) => version === 3), 'the push is kept over the restart', 250);
+  await until(() => pushes(link.heard).some(({ version }) => version === 3), 'the push is kept over the restart');
   await link.client.endAsync(true);
   await central.stop();
 });

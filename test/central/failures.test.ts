@@ -1,4 +1,5 @@
 // slow
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import amqp from 'amqplib';
 import { suite } from 'uvu';
@@ -7,7 +8,8 @@ import type { Central } from '../../src/central.ts';
 import { type MongoServer, startMongo } from '../support/mongodb.ts';
 import { type Rabbit, startRabbit } from '../support/rabbitmq.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { Machine, startCentral, until } from './support.ts';
+import { until } from '../support/until.ts';
+import { Machine, startCentral } from './support.ts';
 
 const processes = { database: 'device_info', collection: 'device_process' };
 const queue = 'device_process_info';

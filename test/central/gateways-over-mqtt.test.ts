@@ -1,11 +1,13 @@
 // slow
+
 import mqtt, { type MqttClient } from 'mqtt';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { startMongo } from '../support/mongodb.ts';
 import { startRabbit } from '../support/rabbitmq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { startCentral, until } from './support.ts';
+import { until } from '../support/until.ts';
+import { startCentral } from './support.ts';
 
 const processes = { database: 'device_info', collection: 'device_process' };
 const id = (sequence: number) => `gw-1-0123456789abcdef-${sequence}`;

@@ -7,7 +7,8 @@ import type { Central } from '../../src/central.ts';
 import type { StoredDocument } from '../../src/store/index.ts';
 import { type MongoServer, startMongo } from '../support/mongodb.ts';
 import { type Rabbit, startRabbit } from '../support/rabbitmq.ts';
-import { Machine, startCentral, until } from './support.ts';
+import { until } from '../support/until.ts';
+import { Machine, startCentral } from './support.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/machines');
 const fixture = (name: string) => readFileSync(join(fixtures, name));

@@ -23,15 +23,6 @@ export async function startCentral(
   return central;
 }
 
-/** Waits until `condition` holds; fails with `what` after `withinMs`. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, withinMs = 20_000) {
-  const deadline = performance.now() + withinMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 /** An AMQP client as a machine's operation software would be, in the way of pika's examples. */
 export class Machine {
   readonly answers: { queue: string; message: ConsumeMessage; body: Record<string, string> }[] = [];

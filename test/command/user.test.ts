@@ -1,4 +1,5 @@
 // slow
+
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
@@ -6,8 +7,9 @@ import * as assert from 'uvu/assert';
 import { wirePassword } from '../../src/accounts/index.ts';
 import { ask, base, process as processReport } from '../queries/support.ts';
 import { createBox } from '../support/site/box.ts';
-import { cleanEnvironment, holdfast, until } from '../support/site/program.ts';
+import { cleanEnvironment, holdfast } from '../support/site/program.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('holdfast user');
 const hash = (plain: string) => wirePassword(plain, 'sha256');

@@ -1,4 +1,5 @@
 /** The parts of the demo, each by itself. */
+
 import { writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
@@ -13,9 +14,9 @@ import { isGiven } from '../../src/demo/ports.ts';
 import { UplinkSwitch } from '../../src/demo/uplink-switch.ts';
 import { SqliteDocumentStore } from '../../src/store/index.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { pause, until } from '../support/until.ts';
 
 const test = suite('the parts of the demo');
-const soon = (ms = 50) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const fine = {
   before: { total: 10, machines: 8, twice: 0 },
@@ -118,28 +119,26 @@ test('the switch cuts in mid-message, holds new connections, and lets them throu
   const cable = new UplinkSwitch({ host: '127.0.0.1', target: () => farPort });
   await cable.start();
   await cable.start();
-  const first = await near(cable);
-  assert.is(first.heard(), 'welcome');
+  const first = near(cable);
+  await until(() => first.heard() === 'welcome');
   first.socket.write('one');
-  await soon();
+  await until(() => received.length === 1);
   cable.cut();
   assert.is(cable.isUp, false);
-  await soon();
-  assert.ok(first.socket.destroyed);
+  await until(() => first.socket.destroyed);
 
-  const second = await near(cable);
+  const second = near(cable);
   second.socket.write('two');
-  await soon();
+  await until(() => second.socket.readyState === 'open');
+  await pause(50);
   assert.is(second.heard(), '');
   assert.equal(received, ['one']);
   cable.restore();
-  await soon();
-  assert.is(second.heard(), 'welcome');
+  await until(() => second.heard() === 'welcome' && received.length === 2);
   assert.equal(received, ['one', 'two']);
   await cable.stop();
   await cable.stop();
-  await soon();
-  assert.ok(second.socket.destroyed);
+  await until(() => second.socket.destroyed);
   await new Promise((resolve) => far.close(resolve));
 });
 
@@ -148,7 +147,8 @@ test('lines are commands, and their end says nothing', async () => {
   const heard: Control[] = [];
   const stop = listen(input as never, (control) => heard.push(control));
   input.end('cut\n RESTORE \n\nkill\nu\na\nauthorization\nb\nbutton\nnonsense\nquit\n');
-  await soon();
+  await until(() => heard.includes('quit'));
+  await pause(10);
   stop();
   assert.equal(heard, [
     'cut',
@@ -183,7 +183,7 @@ function listening(server: Server): Promise<number> {
   });
 }
 
-async function near(cable: UplinkSwitch): Promise<{ socket: Socket; heard: () => string }> {
+function near(cable: UplinkSwitch): { socket: Socket; heard: () => string } {
   const socket = connect(cable.port!, '127.0.0.1');
   let text = '';
   socket
@@ -191,7 +191,6 @@ async function near(cable: UplinkSwitch): Promise<{ socket: Socket; heard: () =>
     .on('data', (data) => {
       text += data.toString();
     });
-  await soon();
   return { socket, heard: () => text };
 }
 

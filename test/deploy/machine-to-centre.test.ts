@@ -2,6 +2,7 @@
  * The whole way under TLS with what `deploy/certificates/make` makes: machine –MQTTS→ gateway –AMQPS→ RabbitMQ –AMQPS→
  * centre, and the gateway enrolled over HTTPS. Then all certificates are renewed, and it goes on without a restart.
  */
+
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,9 +16,9 @@ import { enrolBox, parseCode } from '../../src/enrolment/index.ts';
 import { Gateway } from '../../src/gateway.ts';
 import { nodeFileSystem, silentLogger, systemClock } from '../../src/platform/index.ts';
 import { type Rabbit, startRabbit } from '../support/rabbitmq.ts';
-import { until } from '../support/recording-listener.ts';
 import { reportBody } from '../support/site/machine-reports.ts';
 import { freePorts, temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('from the machine to the centre, all over TLS');
 const folder = temporaryFolder('hf-');

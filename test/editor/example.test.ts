@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../local/support.ts';
+import { until } from '../support/until.ts';
+
 import { EditorSite } from './support.ts';
 
 const test = suite('editor: an example');

@@ -1,4 +1,5 @@
 /** A box is enrolled: from the code at the centre to a gateway that goes by what it was given. */
+
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,11 +17,11 @@ import {
   silentLogger,
   systemClock,
 } from '../../src/platform/index.ts';
-import { until } from '../support/recording-listener.ts';
 import { cleanEnvironment, holdfast } from '../support/site/program.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { freePorts, temporaryFolder } from '../support/temporary.ts';
 import { testCertificates } from '../support/tls.ts';
+import { until } from '../support/until.ts';
 import { enrol, settings, startCentre, type TestCentre } from './support.ts';
 
 const test = suite('enrolment');

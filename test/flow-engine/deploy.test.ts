@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { freePort } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 import {
   type Bench,
   benchWithEditor,
@@ -11,7 +12,6 @@ import {
   functionNode,
   probe,
   stopAll,
-  until,
 } from './support.ts';
 
 const test = suite('deploy');
@@ -48,11 +48,11 @@ for (const kind of ['full', 'flows', 'nodes']) {
     await made.client.deploy(counting(prefix));
     for (let round = 0; round < 5; round++) {
       const count = numbers(prefix).length;
-      await until('some more have arrived', () => numbers(prefix).length > count + 10);
+      await until(() => numbers(prefix).length > count + 10, 'some more have arrived');
       await made.client.deploy(counting(prefix, `round ${round}`), kind);
     }
     const last = numbers(prefix).length;
-    await until('some more have arrived', () => numbers(prefix).length > last + 10);
+    await until(() => numbers(prefix).length > last + 10, 'some more have arrived');
     // The source stops with its tab; what it has sent by then arrives.
     await made.client.deploy(flow(), kind);
     const arrived = numbers(prefix);
@@ -77,11 +77,11 @@ test('a source in a subflow is held as well, and a restart of the flows as they 
   await made.client.deploy(flows);
   for (let round = 0; round < 2; round++) {
     const count = numbers('sub').length;
-    await until('some more have arrived', () => numbers('sub').length > count + 10);
+    await until(() => numbers('sub').length > count + 10, 'some more have arrived');
     await made.client.deploy(flows, round === 0 ? 'full' : 'reload');
   }
   const last = numbers('sub').length;
-  await until('some more have arrived', () => numbers('sub').length > last + 10);
+  await until(() => numbers('sub').length > last + 10, 'some more have arrived');
   const arrived = numbers('sub');
   assert.equal(
     arrived,
@@ -90,7 +90,7 @@ test('a source in a subflow is held as well, and a restart of the flows as they 
 });
 
 test('what sources sent while a deploy waited was held, and nothing was lost but of nodes that are gone', async () => {
-  await until('the figures are there', () => made.engine.figures.held > 0);
+  await until(() => made.engine.figures.held > 0, 'the figures are there');
   const lost = made.lines.filter(({ text }) => text.includes('is not in the new flow'));
   for (const { text } of lost) assert.match(text, /messages of test-counter/);
 });
@@ -113,7 +113,7 @@ test('a deploy does not wait for a node that forgets to say done, nor for one th
     );
   await made.client.deploy(flows('a'));
   const count = made.written().length;
-  await until('some have arrived', () => made.written().length > count + 10);
+  await until(() => made.written().length > count + 10, 'some have arrived');
   // Within stuckMs it is given the benefit of the doubt once.
   const begunMs = performance.now();
   await made.client.deploy(flows('b'));

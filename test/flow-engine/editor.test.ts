@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { freePort } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 import {
   type Bench,
   bench,
@@ -13,7 +14,6 @@ import {
   once,
   probe,
   stopAll,
-  until,
 } from './support.ts';
 
 const test = suite('editor');
@@ -90,17 +90,17 @@ test('the page may not be framed, says not what runs it, and nobody else may rea
 test('credentials are encrypted, and are there again after a restart', async () => {
   const flows = flow({ id: 's', type: 'test-secret', credentials: { password: 'pass of a printer' } });
   await made.client.deploy(flows);
-  await until('the node has it', () => made.written().includes('secret pass of a printer'));
+  await until(() => made.written().includes('secret pass of a printer'), 'the node has it');
   for (const name of readdirSync(made.folder.file('flows')).filter((file) => file.includes('.json'))) {
     assert.not.match(readFileSync(made.folder.file(`flows/${name}`), 'utf8'), 'pass of a printer');
   }
   await made.engine.stop();
   await made.engine.start();
   await until(
-    'the node has it',
     () => made.written().filter((line) => line === 'secret pass of a printer').length === 2,
+    'the node has it',
   );
-  await until('the editor is open', () => made.engine.state.editor !== undefined);
+  await until(() => made.engine.state.editor !== undefined, 'the editor is open');
   // The session is the gateway's, so it is still good.
   assert.is((await made.client.request('GET', '/flows')).status, 200);
 });
@@ -115,7 +115,7 @@ test('an account that is removed is out within seconds, and its open page as wel
   page.send(JSON.stringify({ auth: client.token }));
   await new Promise((resolve) => page.addEventListener('message', resolve, { once: true }));
   made.accounts.users.delete('leaver');
-  await until('it is out', async () => (await client.request('GET', '/flows')).status === 401, 5000);
+  await until(async () => (await client.request('GET', '/flows')).status === 401, 'it is out');
   await closed;
 });
 
@@ -135,8 +135,8 @@ test('the port may be taken: the flows run, with an alarm', async () => {
     config: `  editor: { enabled: true, host: 127.0.0.1, port: ${taken} }\n`,
   });
   await engine.start();
-  await until('the alarm is there', () => alarms.has('port-taken/flows.editor.port'));
-  await until('it runs', () => engine.state.state === 'running');
+  await until(() => alarms.has('port-taken/flows.editor.port'), 'the alarm is there');
+  await until(() => engine.state.state === 'running', 'it runs');
   await engine.stop();
   other.close();
 });

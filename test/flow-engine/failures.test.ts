@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { EndReason } from '../../src/flow-engine/index.ts';
 import { freePort } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 import {
   type Bench,
   bench,
@@ -14,7 +15,6 @@ import {
   probe,
   readFlows,
   stopAll,
-  until,
 } from './support.ts';
 
 const test = suite('failures of a flow');
@@ -24,7 +24,7 @@ const crashing = flow(once('i', 'f'), functionNode('f', "Promise.reject(new Erro
 const sound = (note = '') => flow(once('i', 'p'), { ...probe('p'), name: note });
 
 async function kept(made: Bench): Promise<void> {
-  await until('the flow is known to be good', () => made.engine.state.flow?.knownGood);
+  await until(() => made.engine.state.flow?.knownGood, 'the flow is known to be good');
 }
 
 /** Starts an engine whose flow does something bad, until it has been started again. */
@@ -36,12 +36,12 @@ async function startedAgain(
   const limits = { ...more.limits, maxFailures: 1000 };
   const { engine, lines } = bench({ flows: flow(once('i', 'f'), functionNode('f', func)), ...more, limits });
   await engine.start();
-  await until(`${reason}: it was started again`, () => engine.state.restarts >= 1, 60_000);
+  await until(() => engine.state.restarts >= 1, `${reason}: it was started again`, 60_000);
   assert.is(engine.state.lastReason, reason);
   assert.is(engine.figures.restarts.get(reason), engine.state.restarts);
   assert.ok(lines.some(({ level, facts }) => level === 'error' && facts.reason === reason));
   if (func.includes('broken flow')) assert.ok(lines.some(({ facts }) => String(facts.detail).includes('broken flow')));
-  await until('a process runs again', () => engine.state.pid !== undefined);
+  await until(() => engine.state.pid !== undefined, 'a process runs again');
   await engine.stop();
 }
 
@@ -65,10 +65,10 @@ test('a deployed flow that crashes three times is taken back, until another one 
   await kept(made);
   assert.equal(readFlows(made.folder), sound());
   await made.client.deploy(crashing);
-  await until('it was put back', () => made.alarms.has('flow-restored'));
+  await until(() => made.alarms.has('flow-restored'), 'it was put back');
   const alarm = made.alarms.get('flow-restored')!;
   assert.match(String(alarm.cause), /crash: .*broken flow/);
-  await until('it runs', () => made.engine.state.state === 'running' && made.engine.state.flow?.knownGood);
+  await until(() => made.engine.state.state === 'running' && made.engine.state.flow?.knownGood, 'it runs');
   assert.is(made.engine.state.restarts, 3);
   assert.equal(readFlows(made.folder), sound());
   const rejected = readdirSync(made.folder.file('flows')).filter((name) => name.startsWith('flows-rejected-'));
@@ -80,24 +80,24 @@ test('a deployed flow that crashes three times is taken back, until another one 
   made.alarms.clear();
   await made.engine.start();
   assert.ok(made.alarms.has('flow-restored'));
-  await until('the editor is open', () => made.engine.state.editor !== undefined);
-  await until('it runs', () => made.engine.state.state === 'running');
+  await until(() => made.engine.state.editor !== undefined, 'the editor is open');
+  await until(() => made.engine.state.state === 'running', 'it runs');
   await made.client.deploy(sound('corrected'));
-  await until('the alarm has gone', () => !made.alarms.has('flow-restored'));
+  await until(() => !made.alarms.has('flow-restored'), 'the alarm has gone');
   assert.ok(made.engine.state.flow?.knownGood);
   await made.engine.stop();
 });
 
 test('without a known good one the editor opens with the flow stopped, and a corrected flow runs', async () => {
   const made = await benchWithEditor({ port: await freePort(), flows: crashing, limits: { knownGoodMs: 1000 } });
-  await until('it is in safe mode', () => made.engine.state.state === 'safe-mode');
+  await until(() => made.engine.state.state === 'safe-mode', 'it is in safe mode');
   assert.ok(made.alarms.has('flow-engine-down'));
   assert.is(made.engine.state.restarts, 3);
-  await until('the editor is open', () => made.engine.state.editor !== undefined);
+  await until(() => made.engine.state.editor !== undefined, 'the editor is open');
   const flows = (await (await made.client.request('GET', '/flows')).json()) as FlowNode[];
   assert.equal(flows, crashing);
   await made.client.deploy(sound());
-  await until('it runs well', () => made.engine.state.flow?.knownGood);
+  await until(() => made.engine.state.flow?.knownGood, 'it runs well');
   assert.is(made.engine.state.state, 'running');
   assert.not.ok(made.alarms.has('flow-engine-down'));
   await made.engine.stop();
@@ -106,7 +106,7 @@ test('without a known good one the editor opens with the flow stopped, and a cor
 test('without the editor a flow that never ran well is tried on and on, with an alarm', async () => {
   const { engine, alarms, folder } = bench({ flows: crashing });
   await engine.start();
-  await until('it was tried often', () => engine.state.restarts > 4);
+  await until(() => engine.state.restarts > 4, 'it was tried often');
   assert.ok(alarms.has('flow-engine-down'));
   await engine.stop();
   assert.equal(readFlows(folder), crashing);
@@ -119,7 +119,7 @@ test('a file that is no flow is put aside, and the known good one is put back', 
   await made.engine.stop();
   writeFileSync(made.folder.file('flows/flows.json'), '[{"id":"torn');
   await made.engine.start();
-  await until('it runs', () => made.engine.state.state === 'running');
+  await until(() => made.engine.state.state === 'running', 'it runs');
   assert.equal(readFlows(made.folder), sound());
   assert.ok(made.alarms.has('flow-restored'));
   await made.engine.stop();

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bench, flow, stopAll, until } from './support.ts';
+import { until } from '../support/until.ts';
+import { bench, flow, stopAll } from './support.ts';
 
 const test = suite('what a headless engine loads');
 test.after(stopAll);
@@ -42,7 +43,7 @@ test('what the flow does not use is not loaded, and MQTT has no table of all num
   writeFileSync(`${nodes}/witness.js`, witness(folder.file('output')));
   writeFileSync(`${nodes}/witness.html`, '<script type="text/html" data-template-name="test-witness"></script>');
   await engine.start();
-  await until('the witness has written', () => written().length === 1);
+  await until(() => written().length === 1, 'the witness has written');
   const { loaded, hasTable } = JSON.parse(written()[0]!) as { loaded: string[]; hasTable: boolean };
   await engine.stop();
   assert.ok(loaded.some((name) => name.endsWith('/network/10-mqtt.js')));

@@ -3,7 +3,8 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary.ts';
-import { bench, flow, functionNode, isGone, once, probe, stopAll, until } from './support.ts';
+import { until } from '../support/until.ts';
+import { bench, flow, functionNode, isGone, once, probe, stopAll } from './support.ts';
 
 const test = suite('flow engine');
 test.after(stopAll);
@@ -25,10 +26,10 @@ test('a flow runs, with the settings of the box, and tells what it logs', async 
     ),
   });
   await engine.start();
-  await until('the probe has written', () => written().length >= 2);
+  await until(() => written().length >= 2, 'the probe has written');
   assert.ok(written().includes('{"socket":"/nowhere","username":"flows","password":"secret-of-the-box"}'));
   assert.ok(written().includes('Asia/Shanghai'), written().join());
-  await until('the line is in the log', () => lines.some(({ text }) => text === 'hello'));
+  await until(() => lines.some(({ text }) => text === 'hello'), 'the line is in the log');
   const line = lines.find(({ text }) => text === 'hello')!;
   assert.is(line.level, 'warn');
   assert.equal(line.facts, { part: 'flows', node: 'f', type: 'function' });
@@ -54,11 +55,11 @@ test('a withheld node is not there, and is when it is allowed', async () => {
   const flows = flow(once('i', 'x'), { id: 'x', type: 'exec', command: 'echo', oldrc: false, wires: [[], [], []] });
   const without = bench({ flows });
   await without.engine.start();
-  await until('the log says so', () => without.lines.some(({ text }) => text.includes('add exec to flows.allowNodes')));
+  await until(() => without.lines.some(({ text }) => text.includes('add exec to flows.allowNodes')), 'the log says so');
   await without.engine.stop();
   const { engine, lines } = bench({ flows, config: '  allowNodes: [exec]\n' });
   await engine.start();
-  await until('it runs', () => lines.some(({ text }) => text === 'the flow runs'));
+  await until(() => lines.some(({ text }) => text === 'the flow runs'), 'it runs');
   await engine.stop();
 });
 
@@ -84,7 +85,7 @@ test('the palette and installed modules are there without the editor', async () 
 });`,
   );
   await engine.start();
-  await until('it has answered', () => written().includes('other'));
+  await until(() => written().includes('other'), 'it has answered');
   assert.not.ok(lines.some(({ text }) => text.includes('was not started')));
   await engine.stop();
 });
@@ -94,7 +95,7 @@ test('a ready-made flow is put in place once', async () => {
   writeFileSync(ready.file('ready.json'), JSON.stringify(flow(once('i', 'p'), probe('p'))));
   const { engine, written } = bench({ config: `  initial: ${ready.file('ready.json')}\n` });
   await engine.start();
-  await until('it runs', () => written().length === 1);
+  await until(() => written().length === 1, 'it runs');
   await engine.stop();
 });
 
@@ -117,7 +118,7 @@ setInterval(() => console.log(engine.state.pid), 50);
   parent.stdout.on('data', (chunk) => {
     said += chunk;
   });
-  await until('it runs', () => said.includes('\n') && shows());
+  await until(() => said.includes('\n') && shows(), 'it runs');
   parent.kill('SIGKILL');
   return Number(said.split('\n')[0]);
 }
@@ -125,7 +126,7 @@ setInterval(() => console.log(engine.state.pid), 50);
 test('the child ends by itself when the gateway is killed', async () => {
   const { folder, written } = bench({ flows: flow(once('i', 'p'), probe('p')) });
   const pid = await orphan(folder, () => written().length > 0);
-  await until('the child has gone', () => isGone(pid), 8000);
+  await until(() => isGone(pid), 'the child has gone');
 });
 
 test('a child that hears nothing of it is ended by the next gateway', async () => {
@@ -135,7 +136,7 @@ test('a child that hears nothing of it is ended by the next gateway', async () =
   const pid = await orphan(folder, () => written().length > 0);
   assert.not(isGone(pid));
   await engine.start();
-  await until('the child has gone', () => isGone(pid), 8000);
+  await until(() => isGone(pid), 'the child has gone');
   assert.is.not(engine.state.pid, pid);
   await engine.stop();
 });

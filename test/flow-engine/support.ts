@@ -10,6 +10,7 @@ import {
 } from '../../src/flow-engine/index.ts';
 import { type Logger, systemClock } from '../../src/platform/index.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 
 /** A node of a flow as it stands in the file. */
 export type FlowNode = Readonly<Record<string, unknown>>;
@@ -178,14 +179,6 @@ export function counter(id: string, everyMs: number, ...wires: string[]): FlowNo
   return { id, type: 'test-counter', everyMs, wires: [wires] };
 }
 
-/** Waits until something is so; says what when it is not within the time. */
-export async function until(what: string, condition: () => unknown, deadlineMs = 20_000): Promise<void> {
-  for (const begun = performance.now(); !(await condition()); ) {
-    if (performance.now() - begun > deadlineMs) throw new Error(`not within ${deadlineMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 /** True when no process has that id. */
 export function isGone(pid: number): boolean {
   try {
@@ -310,7 +303,7 @@ export async function benchWithEditor(
   });
   made.accounts.add('admin', '*');
   await made.engine.start();
-  await until('the editor is open', () => made.engine.state.editor !== undefined);
+  await until(() => made.engine.state.editor !== undefined, 'the editor is open');
   const client = new EditorClient(options.port);
   const status = await client.login('admin');
   if (status !== 200) throw new Error(`login: ${status}`);

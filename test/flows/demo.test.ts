@@ -1,10 +1,11 @@
 /** The demo's flow in the demo: its label printer's reports reach the documents, and its button switches its relay. */
+
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { demoPorts, killDemos, RunningDemo } from '../demo/support.ts';
-import { until } from '../support/site/program.ts';
 import { freePort, temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 import { askDevice } from './support.ts';
 
 const test = suite("the demo's flow");

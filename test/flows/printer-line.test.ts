@@ -3,6 +3,7 @@
  * documents at the centre, and the print button to the relay. Changed in the copy are the settings of its tab, the output
  * of its debug nodes to the log, and how long it waits for an answer.
  */
+
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Aedes } from 'aedes';
@@ -10,8 +11,9 @@ import { connectAsync, type MqttClient } from 'mqtt';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PtyDevice } from '../support/pty.ts';
-import { runHoldfast, until } from '../support/site/program.ts';
+import { runHoldfast } from '../support/site/program.ts';
 import { freePort, temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 import { changed, type Document, FlowSite, readyMade, withSettings } from './support.ts';
 
 const serial = 'sn000001';

@@ -2,6 +2,7 @@
  * A site with flows as they are delivered: gateway and embedded centre in this process with a switch between them, and
  * the flow engine in its own. What a flow says reaches the test by the gateway's log.
  */
+
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { wirePassword } from '../../src/accounts/index.ts';
@@ -12,9 +13,9 @@ import type { FlowEngineLimits, FlowEngineState } from '../../src/flow-engine/in
 import { Gateway } from '../../src/gateway.ts';
 import { type Logger, silentLogger, systemClock } from '../../src/platform/index.ts';
 import { EditorClient } from '../flow-engine/support.ts';
-import { until } from '../support/site/program.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { freePorts, type TemporaryFolder, temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 
 /** A node as a flow's file has it. */
 export type FlowNode = Record<string, unknown> & { readonly id: string; readonly type: string };

@@ -6,12 +6,14 @@
  * was pulled out: what the far end waits for before it pulls. Each complete line is a document at the centre once; a line
  * that was under way when the plug was pulled is one at most once; a line that was cut never.
  */
+
 import * as assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PtyDevice } from '../support/pty.ts';
 import { Random } from '../support/random.ts';
-import { campaignSeed, until } from '../support/site/program.ts';
+import { campaignSeed } from '../support/site/program.ts';
+import { until } from '../support/until.ts';
 import { FlowSite, serialLine } from './support.ts';
 import { addTestNodes } from './test-nodes.ts';
 

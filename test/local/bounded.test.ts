@@ -1,8 +1,10 @@
 /** A flow that reads all that machines send and never takes a byte costs the box no more than its bounds. */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { publishPacket, RawClient, readPublish } from '../support/mqtt-raw.ts';
-import { FlowClient, LocalSite, processReport, until } from './support.ts';
+import { until } from '../support/until.ts';
+import { FlowClient, LocalSite, processReport } from './support.ts';
 
 const test = suite('local door, bounds');
 const site = new LocalSite({ HOLDFAST_MQTT_RATE_PER_CLIENT: '0', HOLDFAST_SPOOL_FREE_RESERVE: '0B' });

@@ -1,8 +1,10 @@
 /** Flows that say what they should not: odd bytes, other people's topics, other qualities of service. */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { packet, publishPacket, RawClient, readPublish, text } from '../support/mqtt-raw.ts';
-import { FlowClient, LocalSite, processReport, until } from './support.ts';
+import { until } from '../support/until.ts';
+import { FlowClient, LocalSite, processReport } from './support.ts';
 
 const test = suite('local door, hostile');
 const site = new LocalSite();

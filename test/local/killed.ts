@@ -2,6 +2,7 @@
  * `kill -9` of the gateway while a flow reports by id and, connected again, sends all that it heard no `stored` of. Used by
  * killed.test.ts (ten kills) and killed.long.ts (a hundred).
  */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { createCentral } from '../../src/central.ts';
@@ -12,7 +13,8 @@ import { Random } from '../support/random.ts';
 import { createBox } from '../support/site/box.ts';
 import { campaignSeed } from '../support/site/program.ts';
 import { freePorts, temporaryFolder } from '../support/temporary.ts';
-import { FlowClient, processReport, until } from './support.ts';
+import { until } from '../support/until.ts';
+import { FlowClient, processReport } from './support.ts';
 
 /** Reports that are on their way to `stored` at once. */
 const most = 64;

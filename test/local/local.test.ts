@@ -1,9 +1,11 @@
 /** What flows say to the gateway: a real gateway, a real client, an embedded centre behind a proxy. */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FlowClient, LocalSite, until } from './support.ts';
+import { until } from '../support/until.ts';
+import { FlowClient, LocalSite } from './support.ts';
 
 const fixture = (name: string): Record<string, unknown> =>
   JSON.parse(readFileSync(join(import.meta.dirname, '../fixtures/machines', `${name}.json`), 'utf8'));

@@ -1,10 +1,12 @@
 /** Reports of flows that do not go the straight way: refused by the centre for good, sent on by hand, given up for room. */
+
 import { randomBytes } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { administer } from '../../src/spool/index.ts';
 import { forwarderBench } from '../support/forwarder-bench.ts';
-import { FlowClient, identity, LocalSite, processReport, until } from './support.ts';
+import { until } from '../support/until.ts';
+import { FlowClient, identity, LocalSite, processReport } from './support.ts';
 
 const test = suite('local door, outcomes');
 const site = new LocalSite({

@@ -160,12 +160,3 @@ export const identity = (serial: string) => ({
   客户名称: '重庆达优',
   报文时间: '2026-11-21 10:00:00',
 });
-
-/** Resolves once the condition holds; rejects after 10 s. */
-export async function until(condition: () => boolean, what = String(condition)): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`not within 10 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

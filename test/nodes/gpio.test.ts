@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../hardware/gpio/contract.ts';
+import { until } from '../support/until.ts';
+
 import { helper, loadFlow } from './gpio-flow.ts';
 
 const test = suite('gpio nodes');

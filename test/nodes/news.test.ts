@@ -1,8 +1,8 @@
 import * as assert from 'node:assert/strict';
 import { suite } from 'uvu';
+import { until } from '../support/until.ts';
 import { collect, gatewayNode, loadFlow, nodeOf, statuses, stopRuntime, unloadFlow } from './support/flow.ts';
 import { ScriptedGateway } from './support/scripted-gateway.ts';
-import { until } from './support/until.ts';
 
 const test = suite('machine message and uplink');
 const gateways: ScriptedGateway[] = [];

@@ -1,13 +1,14 @@
 /** The palette in a bare Node-RED: packed, installed, and reporting over MQTT with TLS. */
+
 import * as assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import { freePort } from '../support/temporary.ts';
 import { testCertificates } from '../support/tls.ts';
+import { until } from '../support/until.ts';
 import { type BareNodeRed, installPalette, packPalette, startNodeRed } from './support/bare-node-red.ts';
 import { ScriptedGateway } from './support/scripted-gateway.ts';
-import { until } from './support/until.ts';
 
 const test = suite('the palette in a bare Node-RED');
 const root = join(import.meta.dirname, '../../nodes');

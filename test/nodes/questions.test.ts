@@ -1,9 +1,9 @@
 import * as assert from 'node:assert/strict';
 import { suite } from 'uvu';
 import type { Message } from '../../nodes/shared/node-red.ts';
+import { pause, until } from '../support/until.ts';
 import { collect, gatewayNode, loadFlow, nodeOf, statuses, stopRuntime, unloadFlow } from './support/flow.ts';
 import { ScriptedGateway } from './support/scripted-gateway.ts';
-import { pause, until } from './support/until.ts';
 
 const test = suite('authorize and query');
 const gateways: ScriptedGateway[] = [];

@@ -1,9 +1,10 @@
 /** The nodes in the real Node-RED against the real gateway, its real broker and an embedded centre. */
+
 import * as assert from 'node:assert/strict';
 import { suite } from 'uvu';
 import { FlowClient, LocalSite, processReport } from '../local/support.ts';
+import { until } from '../support/until.ts';
 import { collect, loadFlow, nodeOf, stopRuntime, unloadFlow } from './support/flow.ts';
-import { until } from './support/until.ts';
 
 const test = suite('nodes with the real gateway');
 const site = new LocalSite();

@@ -1,9 +1,9 @@
 import * as assert from 'node:assert/strict';
 import { suite } from 'uvu';
 import { temporaryFolder } from '../support/temporary.ts';
+import { pause, until } from '../support/until.ts';
 import { collect, deploy, gatewayNode, loadFlow, nodeOf, statuses, stopRuntime, unloadFlow } from './support/flow.ts';
 import { ScriptedGateway, type ScriptedGatewayOptions } from './support/scripted-gateway.ts';
-import { pause, until } from './support/until.ts';
 
 const test = suite('report and report status');
 const gateways: ScriptedGateway[] = [];

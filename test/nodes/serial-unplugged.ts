@@ -8,12 +8,14 @@
  * that was written, at last the begin of a line, is read before the device is pulled out: then nothing but that line may
  * be missing. The other times it is pulled out while it sends.
  */
+
 import * as assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type SerialLine, serialLines } from '@holdfast/hardware/serial';
-import { PtyDevice, until } from '../support/pty.ts';
+import { PtyDevice } from '../support/pty.ts';
 import { Random } from '../support/random.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 import {
   at,
   catchNode,

@@ -1,8 +1,9 @@
 import { simulated } from '@holdfast/hardware/serial';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { PtyDevice, until } from '../support/pty.ts';
+import { PtyDevice } from '../support/pty.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 import {
   at,
   catchNode,
@@ -229,7 +230,7 @@ test('a port under another name is free for it when the deployment is over', asy
   await loadFlow([portNode('port', device.uri), ...rest]);
   await until(() => state('in') === 'open');
   await deploy([portNode('port', path), ...rest], 'full');
-  await until(() => state('in') === 'open', 'open under the other name', 6_000);
+  await until(() => state('in') === 'open', 'open under the other name');
   device.send('a\n');
   await until(() => at('lines').length === 1);
 });

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SimulatedRadio } from '@holdfast/hardware/wifi';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Message, NodeInstance, NodeStatus } from '../../nodes/shared/node-red.ts';
 import register from '../../nodes/wifi/wifi.ts';
 import { TestBus } from '../support/dbus.ts';
+import { until } from '../support/until.ts';
 
 const require = createRequire(import.meta.url);
 const helper = require('node-red-node-test-helper');
@@ -68,14 +68,6 @@ function withStatuses(statuses: NodeStatus[]): typeof register {
         },
       },
     });
-}
-
-async function until(holds: () => boolean, what = 'it'): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`${what} never came`);
-    await sleep(5);
-  }
 }
 
 test('answers with the state and the networks', async () => {

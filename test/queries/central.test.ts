@@ -5,8 +5,9 @@ import { firstAdministratorsPath, wirePassword } from '../../src/accounts/index.
 import { askGateway } from '../../src/control-socket.ts';
 import { registryDocument } from '../../src/documents/index.ts';
 import { readAccountPush } from '../../src/protocols/machines/index.ts';
-import { startCentral, until } from '../central/support.ts';
+import { startCentral } from '../central/support.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/until.ts';
 import { ask, base } from './support.ts';
 
 const test = suite('accounts and queries at the centre');

@@ -9,6 +9,7 @@ import { defaultRecentLimits, type RecentLimits, RecentReports } from '../../src
 import { SqliteDocumentStore } from '../../src/store/index.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { pause, until } from '../support/until.ts';
 import { base, error, errorCollection, process, processCollection, siteTime, startMs } from './support.ts';
 
 const test = suite('newest reports on the box');
@@ -234,18 +235,16 @@ test('while the store fails there is an alarm and reports go on; it goes on by i
   assert.match(recent.state.error!, /no room/);
   note('device_process_info', process('sn1', 0));
   clock.advance(20_000);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await pause(20);
   assert.is(recent.state.queued, 1);
   isBroken = false;
-  clock.advance(5000);
-  await new Promise((resolve) => setTimeout(resolve, 50));
   await settle();
-  assert.equal(alarms.active, []);
+  await until(() => alarms.active.length === 0);
   assert.is(await store.count(processCollection), 1);
   isBroken = true;
   note('device_process_info', process('sn1', 1));
   clock.advance(50);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => alarms.active.length > 0);
   assert.equal(
     alarms.active.map(({ code }) => code),
     ['recent-unavailable'],

@@ -1,11 +1,13 @@
 /** Simulated machines that talk to the centre's RabbitMQ themselves, as in the seed. */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Central } from '../../src/central.ts';
 import { startCentral } from '../central/support.ts';
 import { type Rabbit, startRabbit } from '../support/rabbitmq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { createSite, finish, until } from './support.ts';
+import { until } from '../support/until.ts';
+import { createSite, finish } from './support.ts';
 
 const test = suite('machines at RabbitMQ');
 let rabbit: Rabbit;

@@ -1,8 +1,10 @@
 /** Simulated machines against a real gateway, which goes away and comes back. */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Gateway } from '../../src/gateway.ts';
-import { createSite, finish, GatewayPlace, until } from './support.ts';
+import { until } from '../support/until.ts';
+import { createSite, finish, GatewayPlace } from './support.ts';
 
 const test = suite('machines at a gateway');
 let place: GatewayPlace;

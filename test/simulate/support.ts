@@ -68,12 +68,3 @@ export async function finish(site: Site): Promise<void> {
     await site.stop();
   }
 }
-
-/** Waits until `condition` holds; fails with `what` after 15 s. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 15_000;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not within 15 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

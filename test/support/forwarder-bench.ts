@@ -7,6 +7,7 @@ import { Forwarder, type ForwarderOptions } from '../../src/uplink/index.ts';
 import { ManualClock, settle } from './manual-clock.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
 import { temporaryFolder } from './temporary.ts';
+import { pause, until } from './until.ts';
 
 /** A forwarder over a real spool in a temporary folder, with a clock and a link that the test moves. */
 export async function forwarderBench(options: Partial<ForwarderOptions> = {}, spoolFolder?: string) {
@@ -84,20 +85,25 @@ export async function forwarderBench(options: Partial<ForwarderOptions> = {}, sp
 
 /** Waits, in real time, for what the disk has to do first. */
 export async function waitFor(condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 2000 && !condition(); turn++) await new Promise((resolve) => setTimeout(resolve, 1));
-  assert.ok(condition());
+  await until(condition);
 }
 
 /** Waits until nothing more is sent for a while: reading again what waits takes real time. */
 export async function quiet(bench: { transport: { sent: readonly unknown[] } }): Promise<void> {
   for (let before = -1; before !== bench.transport.sent.length; ) {
     before = bench.transport.sent.length;
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await rest();
   }
 }
 
-/** Real time enough for a read of the page cache, when a test wants to see that nothing more comes. */
-export const rest = () => new Promise((resolve) => setTimeout(resolve, 20));
+/** Real time enough for all that the disk has to do, when a test wants to see what comes of it, or that nothing does. */
+export async function rest(): Promise<void> {
+  for (let turn = 0; turn < 3; turn++) {
+    await settle();
+    await pause(5);
+  }
+  await settle();
+}
 
 /** Lets time pass, and the disk work, until something holds. */
 export async function passUntil(

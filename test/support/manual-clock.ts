@@ -89,7 +89,16 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Some turns of the event loop: enough for what is already under way in memory and in the page cache. */
+/**
+ * Some turns of the event loop, without one call of the file system under way: enough for all that follows by itself
+ * from what was begun, however long the disk takes. A disk that is kept busy by others in this process ends it after 5 s.
+ */
 export async function settle(turns = 4): Promise<void> {
-  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const deadline = performance.now() + 5000;
+  for (let quiet = 0; quiet < turns && performance.now() < deadline; ) {
+    await new Promise((resolve) => setImmediate(resolve));
+    quiet = isDiskAtWork() ? 0 : quiet + 1;
+  }
 }
+
+const isDiskAtWork = () => process.getActiveResourcesInfo().some((kind) => kind.startsWith('FSReq'));

@@ -107,9 +107,9 @@ export class RawClient {
     this.socket.write(Buffer.concat(parts));
   }
 
-  /** Takes the next packet of a type out of what came; rejects when the connection closes or nothing comes for 3 s. */
+  /** Takes the next packet of a type out of what came; rejects when the connection closes or nothing comes for 20 s. */
   async next(type: number): Promise<RawPacket> {
-    const deadline = Date.now() + 3000;
+    const deadline = Date.now() + 20_000;
     for (;;) {
       const index = this.packets.findIndex((each) => each.type === type);
       if (index >= 0) return this.packets.splice(index, 1)[0]!;

@@ -73,12 +73,3 @@ export class PtyDevice {
     this.#listener = listener;
   }
 }
-
-/** Resolves when `condition` is true; the runner's deadline ends a wait in vain, and `what` says which one it was. */
-export async function until(condition: () => boolean, what = String(condition), limitMs = 20_000): Promise<void> {
-  const end = performance.now() + limitMs;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

@@ -1,19 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { HoldfastError } from '../../src/errors.ts';
 import type { OutgoingReport, Receipt, TransportListener } from '../../src/uplink/transport.ts';
-
-/** Resolves when `condition` holds; rejects with `what` after `deadlineMs`. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  what: string,
-  deadlineMs = 15_000,
-): Promise<void> {
-  const deadline = performance.now() + deadlineMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not so after ${deadlineMs} ms: ${what}`);
-    await sleep(5);
-  }
-}
+import { until } from './until.ts';
 
 /** Keeps all that a transport says, in the order in which it says it. */
 export class RecordingListener implements TransportListener {

@@ -4,8 +4,9 @@ import { silentLogger, systemClock } from '../../src/platform/index.ts';
 import { type AmqpTransportOptions, createAmqpTransport } from '../../src/uplink/amqp.ts';
 import type { UplinkTransport } from '../../src/uplink/transport.ts';
 import { type Rabbit, startRabbit } from '../support/rabbitmq.ts';
-import { RecordingListener, until } from '../support/recording-listener.ts';
+import { RecordingListener } from '../support/recording-listener.ts';
 import { testCertificates } from '../support/tls.ts';
+import { until } from '../support/until.ts';
 
 /** The queue of most reports. */
 export const queue = 'device_process_info';

@@ -1,12 +1,14 @@
 // slow
 /** A link on which nothing arrives any more, without any word of it: only heartbeats tell. Takes up to 30 s by nature. */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { silentLogger, systemClock } from '../../src/platform/index.ts';
 import { createAmqpTransport } from '../../src/uplink/amqp.ts';
 import { startRabbit } from '../support/rabbitmq.ts';
-import { exampleReport, RecordingListener, until } from '../support/recording-listener.ts';
+import { exampleReport, RecordingListener } from '../support/recording-listener.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('AMQP on a dead link');
 

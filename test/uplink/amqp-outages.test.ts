@@ -1,5 +1,6 @@
 // slow
 /** The AMQP transport when broker and network fail: every report ends confirmed, rejected, or in doubt, never lost. */
+
 import amqp from 'amqplib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -7,9 +8,10 @@ import { silentLogger, systemClock } from '../../src/platform/index.ts';
 import { createAmqpTransport } from '../../src/uplink/amqp.ts';
 import type { UplinkTransport } from '../../src/uplink/transport.ts';
 import { type Rabbit, startRabbit } from '../support/rabbitmq.ts';
-import { exampleReport, RecordingListener, until } from '../support/recording-listener.ts';
+import { exampleReport, RecordingListener } from '../support/recording-listener.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { testCertificates } from '../support/tls.ts';
+import { until } from '../support/until.ts';
 
 const test = suite('AMQP outages');
 const queue = 'device_process_info';

@@ -1,10 +1,12 @@
 /** The queues of the AMQP transport against RabbitMQ: how they are made, and what comes back over them. */
+
 import { type ChannelModel, connect } from 'amqplib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { replyQueueArguments } from '../../src/protocols/machines/index.ts';
 import { Topology } from '../../src/uplink/amqp-topology.ts';
-import { exampleReport, until } from '../support/recording-listener.ts';
+import { exampleReport } from '../support/recording-listener.ts';
+import { until } from '../support/until.ts';
 import { amqpBench, queue } from './amqp-bench.ts';
 
 const test = suite('AMQP queues');

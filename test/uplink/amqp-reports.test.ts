@@ -1,8 +1,10 @@
 // slow
 /** Reports over AMQP against RabbitMQ: how they arrive, and what the broker may refuse or hold back. */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { exampleReport, until } from '../support/recording-listener.ts';
+import { exampleReport } from '../support/recording-listener.ts';
+import { until } from '../support/until.ts';
 import { amqpBench, queue } from './amqp-bench.ts';
 
 const test = suite('AMQP reports');

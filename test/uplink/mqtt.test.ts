@@ -1,5 +1,6 @@
 // slow
 /** The MQTT transport, against RabbitMQ's MQTT plugin and against aedes. */
+
 import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
@@ -11,10 +12,11 @@ import { silentLogger, systemClock } from '../../src/platform/index.ts';
 import { createMqttTransport, type MqttTransportOptions } from '../../src/uplink/mqtt.ts';
 import type { UplinkTransport } from '../../src/uplink/transport.ts';
 import { type Rabbit, startRabbit } from '../support/rabbitmq.ts';
-import { exampleReport, RecordingListener, until } from '../support/recording-listener.ts';
+import { exampleReport, RecordingListener } from '../support/recording-listener.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { freePort } from '../support/temporary.ts';
 import { type CertificateFiles, testCertificates } from '../support/tls.ts';
+import { until } from '../support/until.ts';
 
 const certificates = testCertificates();
 const { ca } = certificates;
@@ -101,7 +103,7 @@ plugin('a report arrives under its topic, unchanged, and is confirmed; the recei
  */
 async function letGo(gatewayId: string): Promise<void> {
   const queue = `mqtt-subscription-holdfast-${gatewayId}qos1`;
-  while ((await centre.checkQueue(queue)).consumerCount > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(async () => (await centre.checkQueue(queue)).consumerCount === 0, 'the session has ended');
 }
 
 plugin('a push waits for a gateway that is away, and is acknowledged once it is applied', async () => {

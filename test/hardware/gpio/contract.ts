@@ -6,6 +6,7 @@
 import type { GpioChip, GpioError, InputOptions, Level, LineEvent } from '@holdfast/hardware/gpio';
 import type { uvu } from 'uvu';
 import * as assert from 'uvu/assert';
+import { until } from '../../support/until.ts';
 
 /** The outside of a chip under test. */
 export interface Bench {
@@ -187,13 +188,4 @@ export async function failure(promise: Promise<unknown>): Promise<GpioError> {
     return error as GpioError;
   }
   throw new Error('it did not fail');
-}
-
-/** Waits until a condition holds. */
-export async function until(condition: () => boolean | Promise<boolean>, deadlineMs = 10_000): Promise<void> {
-  const deadline = performance.now() + deadlineMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${deadlineMs} ms: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }

@@ -2,12 +2,14 @@
  * The driver over libgpiod's programs, in both versions of their command line, on stand-ins: there is no chip here. The
  * command lines are also given to the real programs where these are installed.
  */
+
 import { spawnSync } from 'node:child_process';
 import { openChip } from '@holdfast/hardware/gpio';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { GpiodTools, parseEdge, toolError } from '../../../hardware/gpio/gpiod-tools.ts';
-import { type Bench, contract, failure, until, watch } from './contract.ts';
+import { until } from '../../support/until.ts';
+import { type Bench, contract, failure, watch } from './contract.ts';
 import { FakeGpiod } from './fake-gpiod.ts';
 
 const onLost = () => undefined;

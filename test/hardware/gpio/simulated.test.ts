@@ -1,7 +1,8 @@
 import { openChip, simulatedChip, simulatedChips } from '@holdfast/hardware/gpio';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Bench, contract, failure, until, watch } from './contract.ts';
+import { until } from '../../support/until.ts';
+import { type Bench, contract, failure, watch } from './contract.ts';
 
 const test = suite<Bench>('simulated GPIO');
 let count = 0;

@@ -1,11 +1,13 @@
 /** The sysfs driver on a folder with a kernel of the test's own; what stands in for onoff is told in fake-sysfs.ts. */
+
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { openChip } from '@holdfast/hardware/gpio';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { temporaryFolder } from '../../support/temporary.ts';
-import { type Bench, contract, failure, until, watch } from './contract.ts';
+import { until } from '../../support/until.ts';
+import { type Bench, contract, failure, watch } from './contract.ts';
 import { FakeSysfs, machines } from './fake-sysfs.ts';
 
 const base = 512;

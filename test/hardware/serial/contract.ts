@@ -3,7 +3,7 @@
 import { SerialError, type SerialPort } from '@holdfast/hardware/serial';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../../support/pty.ts';
+import { until } from '../../support/until.ts';
 
 /** A port and the device at its other end. */
 export interface Subject {

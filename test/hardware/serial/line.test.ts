@@ -11,8 +11,9 @@ import {
 } from '@holdfast/hardware/serial';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { PtyDevice, until } from '../../support/pty.ts';
+import { PtyDevice } from '../../support/pty.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite<{ lines: SerialLines; name: string }>('shared serial line');
 

@@ -1,8 +1,9 @@
 /** What every WiFi driver must do, whatever is behind it. */
-import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { Wifi, WifiError, WifiState } from '@holdfast/hardware/wifi';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { until as waitUntil } from '../../support/until.ts';
 
 /** A network of the world that a driver is tested in. */
 export interface ContractNetwork {
@@ -59,13 +60,7 @@ export function wifiContract(name: string, make: () => Promise<{ rig: Rig; remov
       () => 'no error',
       (error: WifiError) => error.code,
     );
-  const until = async (holds: () => boolean) => {
-    const deadline = performance.now() + 20_000;
-    while (!holds()) {
-      if (performance.now() > deadline) throw new Error(`never came; seen: ${JSON.stringify(seen)}`);
-      await sleep(5);
-    }
-  };
+  const until = (holds: () => boolean) => waitUntil(holds, () => `it came; seen: ${JSON.stringify(seen)}`);
 
   test('says that it is there and not connected', async () => {
     const { driver, connection, device, ssid } = await rig.wifi.state();

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { openWifi, type Wifi, type WifiError } from '@holdfast/hardware/wifi';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { securityOf } from '../../../hardware/wifi/network-manager-names.ts';
 import { NetworkManagerWifi, type NetworkManagerWifiOptions } from '../../../hardware/wifi/network-manager-wifi.ts';
 import { TestBus } from '../../support/dbus.ts';
+import { until } from '../../support/until.ts';
 import { wifiContract } from './contract.ts';
 
 const password = 'correct horse';
@@ -64,14 +64,6 @@ async function failure(promise: Promise<unknown>): Promise<WifiError> {
     () => assert.unreachable('no error'),
     (error) => error,
   );
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error('never came');
-    await sleep(10);
-  }
 }
 
 test('hands the password to NetworkManager as a secret of the system', async () => {

@@ -1,7 +1,8 @@
 /** A machine that asks before it prints, over raw MQTT. */
+
 import { acknowledge, publishPacket, RawClient, readPublish, subscribePacket } from '../mqtt-raw.ts';
+import { until } from '../until.ts';
 import { passwordOf } from './box.ts';
-import { until } from './program.ts';
 
 /** The five fields that an authorization is about. */
 export interface AskingIdentity {

@@ -1,11 +1,12 @@
 /**
  * The reckoning after a campaign: what the machines were told, what the box says, what the database holds.
  */
+
 import { MongoClient } from 'mongodb';
+import { until } from '../until.ts';
 import type { Box, SpoolTotals } from './box.ts';
 import type { Load, LoadState } from './load.ts';
 import { channelNames, channels, fillingOf } from './machine-reports.ts';
-import { until } from './program.ts';
 
 /** The part of a stored document that is looked at. */
 interface Stored {

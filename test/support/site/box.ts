@@ -1,8 +1,10 @@
 /** A gateway as on site: `bin/holdfast gateway` with its own configuration, data folder and ports. */
+
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts } from '../temporary.ts';
-import { holdfast, Program, runHoldfast, until } from './program.ts';
+import { until } from '../until.ts';
+import { holdfast, Program, runHoldfast } from './program.ts';
 
 /** What a box is made of. */
 export interface BoxOptions {

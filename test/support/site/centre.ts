@@ -1,9 +1,11 @@
 /** A copy of the centre: `bin/holdfast central` with its own configuration and port. */
+
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../temporary.ts';
 import type { CertificateFiles } from '../tls.ts';
-import { holdfast, Program, runHoldfast, until } from './program.ts';
+import { until } from '../until.ts';
+import { holdfast, Program, runHoldfast } from './program.ts';
 
 export interface CentreOptions {
   /** Holds configuration and log. */

@@ -1,11 +1,13 @@
 /** The test's side of the load generator (load-main.ts). */
+
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawnWithUs } from '../processes.ts';
+import { until } from '../until.ts';
 import type { Channel } from './machine-reports.ts';
-import { cleanEnvironment, until } from './program.ts';
+import { cleanEnvironment } from './program.ts';
 
 export interface LoadOptions {
   readonly seed: number;

@@ -5,7 +5,6 @@
 import { type ChildProcess, execFile } from 'node:child_process';
 import { appendFileSync, closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { endProcess, letGo, spawnWithUs } from '../processes.ts';
 
@@ -104,34 +103,6 @@ export async function runHoldfast(
   const running = run(command, rest, { env: cleanEnvironment, maxBuffer: 256 * 1024 * 1024 });
   running.child.stdin?.end(input);
   return (await running).stdout;
-}
-
-/**
- * Waits until `condition` holds; fails with `what` after `withinMs`. A condition that throws does not hold. It is looked
- * at every `everyMs`; where a program is asked again and again, seldom, or the asking is what it is busy with.
- */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  what: string | (() => string),
-  withinMs = 20_000,
-  everyMs = 20,
-): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  let last: unknown;
-  for (;;) {
-    try {
-      if (await condition()) return;
-      last = undefined;
-    } catch (error) {
-      last = error;
-    }
-    if (performance.now() > deadline) {
-      // uvu shows no cause.
-      const why = last === undefined ? '' : `\n${last instanceof Error ? last.message : String(last)}`;
-      throw new Error(`not within ${withinMs} ms: ${typeof what === 'string' ? what : what()}${why}`);
-    }
-    await sleep(everyMs);
-  }
 }
 
 /** The seed of a campaign: `HOLDFAST_TEST_SEED`, else a fresh one; printed, so that a failure can be repeated. */

@@ -1,8 +1,10 @@
 /** The HTTP queries as a person's program asks them, at the centre or at a box. */
+
 import * as assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Program, until } from './program.ts';
+import { until } from '../until.ts';
+import type { Program } from './program.ts';
 
 /** A `Centre` or a `Box`. */
 export interface QueryEnd {

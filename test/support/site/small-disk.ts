@@ -2,11 +2,12 @@
  * A small file system of its own (ext4 in a file), mounted in a mount namespace that only the processes of this test
  * enter: it is gone with them, whatever happens to the test. Needs root on Linux.
  */
+
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TemporaryFolder } from '../temporary.ts';
-import { until } from './program.ts';
+import { until } from '../until.ts';
 
 /** The ioctl FS_IOC_SHUTDOWN, with "neither what is dirty nor the journal's open transaction is written". */
 const goDown = `open(my $folder, '<', $ARGV[0]) or die $!; my $how = pack('L', 2); ioctl($folder, 0x8004587d, $how) or die $!`;
