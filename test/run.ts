@@ -1,12 +1,15 @@
 /**
- * The test runner: `bin/node test/run.ts [--long] [part of a path …]`. Every `*.test.ts` under test/ (with `--long`:
- * `*.long.ts`) is plain uvu and runs in a process of its own, three at a time (HOLDFAST_TEST_CONCURRENCY): many wait for
+ * The test runner: `bin/node test/run.ts [--long] [--stutter] [part of a path …]`. Every `*.test.ts` under test/ (with
+ * `--long`: `*.long.ts`) is plain uvu and runs in a process of its own, three at a time (HOLDFAST_TEST_CONCURRENCY): many wait for
  * a time limit or a server to pass, and two cores would be idle a quarter of the time with two.
  *
  * uvu alone exits 0 on a hook that throws, on a missing `.run()` and on nothing to run, and waits for ever for a test
  * that does not end (STYLE.md 24). Here all of these fail. One of the first ten lines of a file may be
  * `// deadline: 300s` (default 120s, with --long 3600s), `// slow` (takes more than some 15 s) or `// serial` (nothing
  * else runs beside it). Those with a longer deadline are begun first, then the slow ones, so that none is left at the end.
+ *
+ * With `--stutter` all that runs below is stopped for a moment again and again, as on a computer that others keep busy:
+ * what fails then waits for too short a time, or takes a stall for something else.
  *
  * The last line is `N passed, N failed`, with `, N skipped` when there are any; exit code 1 when one failed.
  */
@@ -16,8 +19,12 @@ import { parseArgs } from 'node:util';
 import { keepCompiled } from './support/runner/compile-cache.ts';
 import { discover, type TestFile } from './support/runner/discover.ts';
 import { killAll, type Outcome, runFile } from './support/runner/run-file.ts';
+import { stutter } from './support/runner/stutter.ts';
 
-const { values, positionals } = parseArgs({ options: { long: { type: 'boolean' } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { long: { type: 'boolean' }, stutter: { type: 'boolean' } },
+  allowPositionals: true,
+});
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { files, unmatched } = discover({ root, long: values.long ?? false, patterns: positionals });
 keepCompiled(join(root, '.cache/compiled'));
@@ -38,6 +45,8 @@ if (files.length === 0 && unmatched.length === 0) {
   console.log('there is no test file');
   totals.failed++;
 }
+const isDone = new AbortController();
+const stuttering = values.stutter && stutter(isDone.signal);
 await runAll(
   files.filter((file) => !file.serial),
   concurrency(),
@@ -46,6 +55,9 @@ await runAll(
   files.filter((file) => file.serial),
   1,
 );
+
+isDone.abort();
+await stuttering;
 
 const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : '';
 process.exitCode = totals.failed > 0 ? 1 : 0;

@@ -32,6 +32,11 @@ test('passes on passing tests and counts the skipped', () => {
   assert.is(last, '2 passed, 0 failed, 1 skipped');
 });
 
+test('with --stutter what it runs is stopped and goes on, again and again', () => {
+  const { last, stdout } = run('--stutter', fixture('is-stopped'));
+  assert.is(last, '1 passed, 0 failed', stdout);
+});
+
 /** Each trap with the closing line and what the output must name. */
 const traps: [name: string, last: string, said: RegExp][] = [
   ['failing', '1 passed, 1 failed', /is wrong/],
