@@ -179,16 +179,13 @@ test('a revocation is in force at a connected gateway within a second', async ()
   assert.ok(Math.max(...times) < 1000, `${times} ms`);
 });
 
-/** What the centre has to tell the box is in its queue. */
-const pushed = () => until(async () => (await rabbit.queueLengths())['gateway_line-1_control']! > 0, 'it is pushed');
-
 test('a revocation meanwhile is in force at a returning gateway before its first answer', async () => {
   await line.cut();
   await until(async () => (await box.health()).uplink?.connected === false, 'the link is down');
   assert.equal((await a.ask()).granted, true, 'the lease answers meanwhile');
   await centre.run(['authorize', 'sn-a', '--revoke']);
   // Nobody but what waits in the control queue can tell the box.
-  await pushed();
+  await centre.hasPushed();
   await centre.stop();
   await line.restore();
   await connected();
@@ -203,7 +200,7 @@ test('a revocation meanwhile is in force at a returning gateway before its first
   await a.close();
   await box.stop();
   await centre.run(['authorize', 'sn-a', '--revoke']);
-  await pushed();
+  await centre.hasPushed();
   await centre.stop();
   box.program.begin();
   a = await connectSoon();

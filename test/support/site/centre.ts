@@ -2,6 +2,10 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { MongoClient } from 'mongodb';
+import { authorizationCollection } from '../../../src/central/authorization-record.ts';
+import { pushCollection } from '../../../src/central/control-push.ts';
+import type { CollectionName } from '../../../src/store/index.ts';
 import { freePort } from '../temporary.ts';
 import type { CertificateFiles } from '../tls.ts';
 import { until } from '../until.ts';
@@ -29,9 +33,11 @@ export class Centre {
   readonly url: string;
   readonly program: Program;
   readonly #options: readonly string[];
+  readonly #mongodb: string;
 
   constructor({ folder, name = 'centre', broker, mongodb, ca, tls }: CentreOptions, port: number) {
     this.port = port;
+    this.#mongodb = mongodb;
     this.url = `${tls ? 'https' : 'http'}://localhost:${port}`;
     mkdirSync(folder, { recursive: true });
     const configFile = join(folder, `${name}.yaml`);
@@ -70,6 +76,16 @@ export class Centre {
       withinMs,
       50,
     );
+  }
+
+  /** Waits until the broker has all that the centre has to tell gateways, of changes by a command as well. */
+  async hasPushed(): Promise<void> {
+    const client = new MongoClient(this.#mongodb);
+    const count = ({ database, collection }: CollectionName, filter = {}) =>
+      client.db(database).collection(collection).countDocuments(filter);
+    const isAllTold = async () =>
+      (await count(authorizationCollection, { _pending: true })) === 0 && (await count(pushCollection)) === 0;
+    await until(isAllTold, 'the outbox is empty').finally(() => client.close());
   }
 
   kill(): Promise<void> {
