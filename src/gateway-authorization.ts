@@ -107,11 +107,11 @@ export class GatewayAuthorization implements Authority {
    * query wants base information to go first. Errors as `AuthorizationState.open`.
    */
   async open(link: UplinkTransport | undefined, forwarder: () => Forwarder | undefined): Promise<void> {
-    const { config, gatewayId, spool, counters, alarms, logger: parent } = this.#options;
+    const { config, gatewayId, spool, clock, counters, alarms, logger: parent } = this.#options;
     const logger = parent.child({ part: 'authorization' });
     await this.#state.open();
     const { leases, time, audit } = this.#state;
-    const records = new AuthorizationRecords({ audit, spool, gatewayId, counters, alarms, logger });
+    const records = new AuthorizationRecords({ audit, spool, gatewayId, clock, counters, alarms, logger });
     this.#records = records;
     const centreKey = () => this.#state.centreKey;
     this.#authorizer = new Authorizer({

@@ -1,7 +1,7 @@
 import type { Alarms } from '../alarms.ts';
 import { describeError } from '../errors.ts';
 import type { Counters } from '../metrics.ts';
-import type { Logger } from '../platform/index.ts';
+import type { Clock, Logger } from '../platform/index.ts';
 import {
   authorizationLogKeys,
   authorizationLogKinds,
@@ -32,16 +32,21 @@ export const answerKind = ({ granted, source }: Pick<AnswerRecord, 'granted' | '
   source === 'nobody' ? 'no-answer' : `${granted ? 'granted' : 'denied'}-by-${source}`;
 
 const channel = 'device_auth_log';
+/** So long an answer waits for its copy in the spool; a lane that is synced later must not keep a machine waiting. */
+const copyWithinMs = 200;
 const sources = { centre: authorizationLogSources.centre, lease: authorizationLogSources.lease, nobody: '' };
 
 /**
  * Puts down what is asked and answered: in the audit log of the box, and upstream through the spool. The audit log is
- * what counts: an answer waits for its line; what the spool does not take is counted and stands in the audit log alone.
+ * what counts: an answer waits for its line. It waits for its copy in the spool too, so that what a machine was told
+ * reaches the centre whatever happens to the box, but never for long; what the spool does not take is counted and stands
+ * in the audit log alone.
  */
 export class AuthorizationRecords {
   readonly #audit: Audit;
   readonly #spool: Pick<Spool, 'append' | 'nextSequence'>;
   readonly #gatewayId: string;
+  readonly #clock: Clock;
   readonly #counters: Counters;
   readonly #alarms: Alarms;
   readonly #logger: Logger;
@@ -50,6 +55,7 @@ export class AuthorizationRecords {
     audit: Audit;
     spool: Pick<Spool, 'append' | 'nextSequence'>;
     gatewayId: string;
+    clock: Clock;
     counters: Counters;
     alarms: Alarms;
     logger: Logger;
@@ -57,6 +63,7 @@ export class AuthorizationRecords {
     this.#audit = options.audit;
     this.#spool = options.spool;
     this.#gatewayId = options.gatewayId;
+    this.#clock = options.clock;
     this.#counters = options.counters;
     this.#alarms = options.alarms;
     this.#logger = options.logger;
@@ -69,21 +76,21 @@ export class AuthorizationRecords {
     this.#forwardQuery(serial, time);
   }
 
-  /**
-   * A query that could not be understood, with the words that it is answered at once. Resolves when its line is on disk,
-   * rejects with `audit-write-failed`.
-   */
+  /** A query that could not be understood, with the words that it is answered at once. Otherwise as `answered`. */
   async malformed(serial: string | undefined, reason: string, error: string, time: string): Promise<void> {
     await this.write('malformed', { serial, reason, granted: false, error });
     this.#forwardQuery(serial ?? '', time);
-    this.#forwardAnswer({ serial: serial ?? '', granted: false, error, source: 'nobody', time });
+    await this.#forwardAnswer({ serial: serial ?? '', granted: false, error, source: 'nobody', time });
   }
 
-  /** Resolves when the answer's line is on disk; rejects with `audit-write-failed`: then it must not be given. */
+  /**
+   * Resolves when the answer's line is on disk, and its copy for the centre is or cannot be for now; rejects with
+   * `audit-write-failed`: then it must not be given.
+   */
   async answered(answer: AnswerRecord): Promise<void> {
     const { serial, granted, error, source, isLate } = answer;
     await this.write('answer', { serial, granted, error, source, ...(isLate && { late: true }) });
-    this.#forwardAnswer(answer);
+    await this.#forwardAnswer(answer);
   }
 
   /** A line that nothing waits for. */
@@ -103,7 +110,7 @@ export class AuthorizationRecords {
   }
 
   #forwardQuery(serial: string, time: string): void {
-    this.#forward(serial, {
+    void this.#forward(serial, {
       [authorizationLogKeys.kind]: authorizationLogKinds.query,
       [authorizationLogKeys.granted]: '',
       [authorizationLogKeys.error]: '',
@@ -112,17 +119,26 @@ export class AuthorizationRecords {
     });
   }
 
-  #forwardAnswer({ serial, granted, error, source, time }: Omit<AnswerRecord, 'isLate'>): void {
-    this.#forward(serial, {
+  /** Resolves when the copy is on disk, when the spool does not take it, and after `copyWithinMs`. */
+  #forwardAnswer({ serial, granted, error, source, time }: Omit<AnswerRecord, 'isLate'>): Promise<void> {
+    const copied = this.#forward(serial, {
       [authorizationLogKeys.kind]: authorizationLogKinds.answer,
       [authorizationLogKeys.granted]: granted ? '1' : '0',
       [authorizationLogKeys.error]: error,
       [authorizationLogKeys.source]: sources[source],
       [authorizationLogKeys.time]: time,
     });
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(copyWithinMs, resolve);
+      copied.then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
-  #forward(serial: string, fields: Readonly<Record<string, string>>): void {
+  /** Resolves when the line is in the spool or was counted as lost to it. */
+  async #forward(serial: string, fields: Readonly<Record<string, string>>): Promise<void> {
     const body = {
       gateway: this.#gatewayId,
       seq: this.#spool.nextSequence,
@@ -130,12 +146,12 @@ export class AuthorizationRecords {
       ...fields,
     };
     const payload = Buffer.from(JSON.stringify(body));
-    this.#spool.append('state', { channel, serial: this.#gatewayId, payload }).catch((error: unknown) => {
+    try {
+      await this.#spool.append('state', { channel, serial: this.#gatewayId, payload });
+    } catch (error) {
       this.#counters.authorizationLogLost++;
-      this.#logger.debug(
-        { serial, error: describeError(error) },
-        'a line for the centre stands in the audit log alone',
-      );
-    });
+      const said = 'a line for the centre stands in the audit log alone';
+      this.#logger.debug({ serial, error: describeError(error) }, said);
+    }
   }
 }

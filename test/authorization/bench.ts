@@ -115,6 +115,7 @@ export async function authorizationBench({
     auditFails: false,
     auditWaitsFor: Promise.resolve(),
     spoolFails: false,
+    spoolWaitsFor: Promise.resolve(),
     baseIsWaiting: false,
   };
   const records = new AuthorizationRecords({
@@ -131,11 +132,13 @@ export async function authorizationBench({
       nextSequence: 7,
       async append(_lane, { payload }) {
         if (world.spoolFails) throw new HoldfastError('spool-full', 'no room');
+        await world.spoolWaitsFor;
         forwarded.push(JSON.parse(Buffer.from(payload).toString()) as Record<string, unknown>);
         return forwarded.length;
       },
     },
     gatewayId,
+    clock,
     counters,
     alarms,
     logger: silentLogger,

@@ -110,6 +110,27 @@ test('no answer before its line is in the audit log', async () => {
   assert.is(told.answer?.granted, true);
 });
 
+test('no answer before its copy for the centre is on disk, unless that takes long', async () => {
+  for (const isQuick of [true, false]) {
+    const bench = await authorizationBench();
+    await bench.putLease();
+    const held = Promise.withResolvers<void>();
+    bench.world.spoolWaitsFor = held.promise;
+    const told = bench.ask();
+    await settle(20);
+    bench.clock.advance(150);
+    await settle(20);
+    assert.is(bench.events('answer').length, 1);
+    assert.not(told.isDone);
+    if (isQuick) held.resolve();
+    else bench.clock.advance(60);
+    await settle(20);
+    assert.is(told.answer?.granted, true);
+    assert.is(bench.counters.authorizationLogLost, 0);
+    held.resolve();
+  }
+});
+
 test('a grant or denial that was answered is there after a power cut', async () => {
   for (let seed = 1; seed <= 10; seed++) {
     for (const isGranted of [true, false]) {
