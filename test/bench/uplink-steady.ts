@@ -3,7 +3,7 @@
  * (`acknowledge: broker`) beside RabbitMQ with its MQTT plugin and a shovel. Compared is what arrives at the far queue;
  * and to show that neither end starves the other, what is accepted and what arrives in each second, and what waits at
  * the end. Once with the far queue as it comes, which keeps what nobody reads in memory, and once with it on the disk, as
- * docs/central.md advises before RabbitMQ 3.12.
+ * docs/central.md advises before RabbitMQ 3.12; each with a far RabbitMQ of its own.
  *
  *     bin/node test/bench/uplink-steady.ts [--quick] [--rounds N]
  */
@@ -35,24 +35,28 @@ interface Flows {
 
 await benchmark(async (bench) => {
   const seconds = bench.pick(20, 3);
-  const [far, edge] = await Promise.all([startRabbit(), startRabbit({ mqtt: true, plugins: ['rabbitmq_shovel'] })]);
-  const farQueue = await Queue.open(far.url, channel);
+  const edge = await startRabbit({ mqtt: true, plugins: ['rabbitmq_shovel'] });
   const edgeQueue = await Queue.open(edge.url, edgeName, channel);
-  const inMemory = await bothSides();
-  await far.ctl('set_policy', 'reports', `^${channel}$`, '{"queue-mode":"lazy"}', '--apply-to', 'queues');
-  const onDisk = await bothSides();
-  await farQueue.close();
+  const inMemory = await bothSides(false);
+  const onDisk = await bothSides(true);
   await edgeQueue.close();
-  await Promise.all([far.remove(), edge.remove()]);
+  await edge.remove();
   report(bench, `in and out at once for ${seconds} s`, inMemory);
   report(bench, `in and out at once for ${seconds} s, far queue lazy`, onDisk);
 
-  async function bothSides(): Promise<Flows> {
+  async function bothSides(isLazy: boolean): Promise<Flows> {
     const flows: Flows = { gateway: [], rabbit: [] };
+    const far = await startRabbit();
+    const farQueue = await Queue.open(far.url, channel);
+    if (isLazy) {
+      await far.ctl('set_policy', 'reports', `^${channel}$`, '{"queue-mode":"lazy"}', '--apply-to', 'queues');
+    }
     await bench.alternate(bench.rounds(3), {
       gateway: async () => keep(flows.gateway, await throughGateway(far, farQueue, seconds)),
       rabbit: async () => keep(flows.rabbit, await throughRabbit(edge, edgeQueue, far, farQueue, seconds)),
     });
+    await farQueue.close();
+    await far.remove();
     return flows;
   }
 });
