@@ -32,6 +32,8 @@ export class Deferral {
   #pauseMs: number;
   #timer: Timer | undefined;
   #pass: Promise<void> | undefined;
+  /** Ends each wait for an outcome: after the link has been stopped none comes. */
+  readonly #giveUps = new Set<() => void>();
   #stopped = false;
 
   constructor(options: {
@@ -77,11 +79,13 @@ export class Deferral {
     for (const [key, count] of counts) this.#counts.set(key, count);
   }
 
+  /** Finishes what it has begun on the disk, and waits for no answer any more: the link is stopped before. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
+    for (const giveUp of this.#giveUps) giveUp();
     await this.#moves;
-    await Promise.race([this.#pass, this.#clock.sleep(1000)]);
+    await this.#pass;
   }
 
   /** True while reports of this machine and channel wait here, or are on their way here. */
@@ -177,7 +181,7 @@ export class Deferral {
 
   /** True when the record is gone from here. */
   async #try(record: DecodedRecord): Promise<boolean> {
-    const outcome = await this.#send(record);
+    const outcome = await this.#outcomeOf(record);
     const key = pairKey(record.channel, record.serial);
     if (outcome === 'delivered' || outcome === 'quarantined' || outcome === 'gone') {
       this.#add(key, -1);
@@ -195,6 +199,17 @@ export class Deferral {
       key,
     );
     return true;
+  }
+
+  /** What becomes of a record that is sent; undefined when it cannot be, and when we stop before that is known. */
+  #outcomeOf(record: DecodedRecord): Promise<FlightOutcome | undefined> {
+    return new Promise((resolve, reject) => {
+      const sent = this.#send(record);
+      if (sent === undefined) return resolve(undefined);
+      const giveUp = () => resolve(undefined);
+      this.#giveUps.add(giveUp);
+      sent.then(resolve, reject).finally(() => this.#giveUps.delete(giveUp));
+    });
   }
 
   async #walk(visit: (records: DecodedRecord[]) => Promise<void>): Promise<void> {

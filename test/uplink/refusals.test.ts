@@ -81,6 +81,24 @@ test('a refused report is tried again with pauses; after five minutes it goes as
   await bench.close();
 });
 
+test('stopping waits for no answer to a report that stands aside', async () => {
+  const bench = await forwarderBench({ deferAfterMs: 10_000 });
+  let isSilent = false;
+  bench.transport.onSend = (report) => {
+    bench.transport.confirm(report);
+    if (!isSilent) bench.transport.receipt(report, failed);
+  };
+  bench.transport.connect();
+  await bench.store('bad');
+  await passUntil(bench, () => bench.spool.status.logs.deferred.pending === 1, 100_000);
+  isSilent = true;
+  const sent = bench.transport.sent.length;
+  await passUntil(bench, () => bench.transport.sent.length > sent);
+  // The clock stands still from here on.
+  await bench.close();
+  assert.is(bench.spool.status.logs.deferred.pending, 1);
+});
+
 test('after a day aside, while others of its channel are stored, a refused report goes to the quarantine', async () => {
   const bench = await forwarderBench({ deferAfterMs: 10_000, quarantineAfterMs: 60_000 });
   bench.transport.onSend = (report) => {
