@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { suite } from 'uvu';
 import { connectPacket, packet, publishPacket, RawClient } from '../support/mqtt-raw.ts';
-import { pause, until } from '../support/until.ts';
+import { pause, shortest, until } from '../support/until.ts';
 import { process, startBroker, stopAll } from './harness.ts';
 
 const test = suite('limits of the broker');
@@ -93,14 +93,16 @@ test('no more publishes are read than may be under way', async () => {
 });
 
 test('a client over its rate waits and loses nothing', async () => {
-  const { port, intake, counters } = await startBroker({ limits: { ratePerSecond: 100 } });
-  const client = await RawClient.open(port);
-  const started = performance.now();
-  client.write(...Array.from({ length: 150 }, (_, id) => publishPacket(process, report, { id: id + 1 })));
-  await until(() => intake.accepted.length === 150);
-  const tookMs = performance.now() - started;
-  assert.ok(tookMs > 400, `${tookMs} ms`);
-  assert.ok(counters.mqttPauses > 0);
+  const tookMs = await shortest(1500, async () => {
+    const { port, intake, counters } = await startBroker({ limits: { ratePerSecond: 100 } });
+    const client = await RawClient.open(port);
+    const started = performance.now();
+    client.write(...Array.from({ length: 150 }, (_, id) => publishPacket(process, report, { id: id + 1 })));
+    await until(() => intake.accepted.length === 150);
+    assert.ok(counters.mqttPauses > 0);
+    return performance.now() - started;
+  });
+  assert.ok(tookMs > 400 && tookMs < 1500, `${tookMs} ms`);
 });
 
 test('connections are limited in all and per address', async () => {

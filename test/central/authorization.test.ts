@@ -227,6 +227,7 @@ test('a query is answered while thousands of reports wait, by any of two copies'
     await until(
       () => machine.answers.filter(({ queue }) => queue === 'device_auth_sn000001_res').length > before,
       'an answer',
+      2000,
     );
     storedBefore.push(stored());
   }

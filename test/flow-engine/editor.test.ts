@@ -115,7 +115,7 @@ test('an account that is removed is out within seconds, and its open page as wel
   page.send(JSON.stringify({ auth: client.token }));
   await new Promise((resolve) => page.addEventListener('message', resolve, { once: true }));
   made.accounts.users.delete('leaver');
-  await until(async () => (await client.request('GET', '/flows')).status === 401, 'it is out');
+  await until(async () => (await client.request('GET', '/flows')).status === 401, 'it is out', 5000);
   await closed;
 });
 

@@ -126,7 +126,7 @@ setInterval(() => console.log(engine.state.pid), 50);
 test('the child ends by itself when the gateway is killed', async () => {
   const { folder, written } = bench({ flows: flow(once('i', 'p'), probe('p')) });
   const pid = await orphan(folder, () => written().length > 0);
-  await until(() => isGone(pid), 'the child has gone');
+  await until(() => isGone(pid), 'the child has gone', 8000);
 });
 
 test('a child that hears nothing of it is ended by the next gateway', async () => {
@@ -136,7 +136,7 @@ test('a child that hears nothing of it is ended by the next gateway', async () =
   const pid = await orphan(folder, () => written().length > 0);
   assert.not(isGone(pid));
   await engine.start();
-  await until(() => isGone(pid), 'the child has gone');
+  await until(() => isGone(pid), 'the child has gone', 8000);
   assert.is.not(engine.state.pid, pid);
   await engine.stop();
 });

@@ -230,7 +230,7 @@ test('a port under another name is free for it when the deployment is over', asy
   await loadFlow([portNode('port', device.uri), ...rest]);
   await until(() => state('in') === 'open');
   await deploy([portNode('port', path), ...rest], 'full');
-  await until(() => state('in') === 'open', 'open under the other name');
+  await until(() => state('in') === 'open', 'open under the other name', 6_000);
   device.send('a\n');
   await until(() => at('lines').length === 1);
 });
