@@ -63,6 +63,23 @@ for (const kind of ['full', 'flows', 'nodes']) {
   });
 }
 
+test('deploys that come at once lose and double nothing', async () => {
+  await made.client.deploy(counting('at'));
+  for (let round = 0; round < 5; round++) {
+    const count = numbers('at').length;
+    await until(() => numbers('at').length > count + 10, 'some more have arrived');
+    // The second one begins when the first has stopped the flow and not yet begun to start it.
+    await Promise.all(['a', 'b', 'c'].map((each) => made.client.deploy(counting('at', `round ${round}${each}`))));
+  }
+  const last = numbers('at').length;
+  await until(() => numbers('at').length > last + 10, 'some more have arrived');
+  const arrived = numbers('at');
+  assert.equal(
+    arrived,
+    arrived.map((_, index) => index + 1),
+  );
+});
+
 test('a source in a subflow is held as well, and a restart of the flows as they are loses nothing', async () => {
   const flows = [
     ...flow(

@@ -14,7 +14,7 @@ import { Random } from '../support/random.ts';
 import { campaignSeed } from '../support/site/program.ts';
 import { until } from '../support/until.ts';
 import { LineWriter, writerSerial } from './line-writer.ts';
-import { changed, FlowSite, serialLine } from './support.ts';
+import { changed, type FlowNode, FlowSite, serialLine } from './support.ts';
 import { addTestNodes } from './test-nodes.ts';
 
 export interface DeployOptions {
@@ -69,8 +69,10 @@ export async function deployCampaign({ deploys, stops, kills, linesPerSecond }: 
     const editor = await site.editor();
     for (let deploy = 0; deploy < deploys; deploy++) {
       await sleep(random.below(150));
-      const note = { name: `deploy ${deploy}` };
-      await editor.deploy(changed(flow, ({ type }) => type === 'holdfast-report', note));
+      // Two people at once: the second deploy begins while the flow of the first is still down.
+      const names = random.chance(0.3) ? [`deploy ${deploy}`, `deploy ${deploy} again`] : [`deploy ${deploy}`];
+      const isReport = ({ type }: FlowNode) => type === 'holdfast-report';
+      await Promise.all(names.map((name) => editor.deploy(changed(flow, isReport, { name }))));
     }
     await more(10);
     const deployed = await writer.end();
@@ -78,7 +80,8 @@ export async function deployCampaign({ deploys, stops, kills, linesPerSecond }: 
     // What was said before the port was open nobody has heard.
     const heard = Math.min(...confirmed());
     const dropped = (await site.metrics('holdfast_flow_messages_dropped_total')).join();
-    assert.deepEqual(firstWrong(await documents(), heard, deployed), [], `${why} ${dropped}\n${site.tail}`);
+    const wrong = firstWrong(await documents(), heard, deployed);
+    assert.deepEqual(wrong, [], `${wrong.join(', ')}; heard from ${heard}, ${why} ${dropped}\n${site.tail}`);
 
     writer = new LineWriter(device, linesPerSecond, deployed);
     for (let restart = 0; restart < stops + kills; restart++) {

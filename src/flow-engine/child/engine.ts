@@ -4,7 +4,7 @@
  * Without the editor only those of Node-RED's own nodes are loaded that the flow uses.
  */
 import { setDefaultResultOrder } from 'node:dns';
-import type { Clock } from '../../platform/clock.ts';
+import type { Clock, Timer } from '../../platform/clock.ts';
 import { readIfThere } from '../durable-file.ts';
 import { LineLimit } from '../line-limit.ts';
 import type { ChildSettings, LogLine, TlsMaterial } from '../protocol.ts';
@@ -44,6 +44,7 @@ export class Engine {
   readonly #runtime: Runtime;
   #editor: Editor | undefined;
   #flows: 'none' | 'starting' | 'started' | 'stopping' = 'none';
+  #forgotten: Timer | undefined;
 
   constructor(options: EngineOptions) {
     const { settings, parent, clock } = options;
@@ -93,6 +94,8 @@ export class Engine {
   /** Stops the sources, lets messages reach the end of their flow, and stops the flows. */
   async stop(): Promise<void> {
     const { drainMs } = this.#options.settings.limits;
+    // What a deploy holds is sent when its flow has started.
+    if (this.#traffic.isHolding) await this.#settled(stopDrainMs);
     if (this.#flows === 'started') await this.#traffic.quiesce(Math.min(drainMs, stopDrainMs));
     await this.#editor?.stop();
     await this.#runtime.stop();
@@ -183,6 +186,7 @@ export class Engine {
     });
     events.on('flows:started', () => {
       this.#flows = 'started';
+      this.#forgotten?.cancel();
       void this.#traffic.release();
       parent.tell({ kind: 'flows', state: 'started' });
     });
@@ -197,13 +201,23 @@ export class Engine {
     });
   }
 
-  async #beforeSwitch(): Promise<void> {
+  /**
+   * Also a flow that is stopped for a deploy is about to start: Node-RED answers the deploy in between, lets the next one
+   * begin, and would stop for it a flow of which a part stands.
+   */
+  async #settled(deadlineMs: number): Promise<void> {
     const { clock } = this.#options;
     const begunMs = clock.monotonicMs();
-    while (this.#flows === 'starting' && clock.monotonicMs() - begunMs < settleMs) await clock.sleep(20);
+    const isBetween = () => this.#flows === 'starting' || this.#flows === 'stopping';
+    while (isBetween() && clock.monotonicMs() - begunMs < deadlineMs) await clock.sleep(20);
+  }
+
+  async #beforeSwitch(): Promise<void> {
+    await this.#settled(settleMs);
     if (this.#flows !== 'started') return;
+    this.#forgotten?.cancel();
     await this.#traffic.quiesce();
-    clock.after(forgottenMs, () => {
+    this.#forgotten = this.#options.clock.after(forgottenMs, () => {
       if (this.#flows === 'started') void this.#traffic.release();
     });
   }

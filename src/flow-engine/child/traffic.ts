@@ -73,6 +73,11 @@ export class Traffic {
     return this.#underWay;
   }
 
+  /** What sources send waits for `release`. */
+  get isHolding(): boolean {
+    return this.#isHolding;
+  }
+
   /** Messages that were held since the start. */
   get heldTotal(): number {
     return this.#heldTotal;
