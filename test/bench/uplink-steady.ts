@@ -3,11 +3,13 @@
  * (`acknowledge: broker`) beside RabbitMQ with its MQTT plugin and a shovel. Compared is what arrives at the far queue;
  * and to show that neither end starves the other, what is accepted and what arrives in each second, and what waits at
  * the end. Once with the far queue as it comes, which keeps what nobody reads in memory, and once with it on the disk, as
- * docs/central.md advises before RabbitMQ 3.12; each with a far RabbitMQ of its own.
+ * docs/central.md advises before RabbitMQ 3.12; each with a far RabbitMQ of its own. The gateway lets clients send as fast
+ * as they can there; once more it holds each to the rate that it comes with (`mqtt.ratePerClient`).
  *
  *     bin/node test/bench/uplink-steady.ts [--quick] [--rounds N]
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { loadConfig } from '../../src/config/index.ts';
 import { type Rabbit, startRabbit } from '../support/rabbitmq.ts';
 import { type Bench, benchmark, median, round } from './support/bench.ts';
 import { GatewayProcess } from './support/gateway.ts';
@@ -17,6 +19,8 @@ import { startShovel } from './support/shovel.ts';
 
 const channel = 'device_process_info';
 const edgeName = 'edge';
+/** What a client may send in a second when the configuration says nothing. */
+const defaultRate = loadConfig({ environment: {} }).config.mqtt.ratePerClient;
 /** A second in which a side does less than this part of its median counts as standing still. */
 const starved = 0.25;
 
@@ -37,14 +41,17 @@ await benchmark(async (bench) => {
   const seconds = bench.pick(20, 3);
   const edge = await startRabbit({ mqtt: true, plugins: ['rabbitmq_shovel'] });
   const edgeQueue = await Queue.open(edge.url, edgeName, channel);
-  const inMemory = await bothSides(false);
-  const onDisk = await bothSides(true);
+  const inMemory = await bothSides({});
+  const atRate = await bothSides({ mqtt: { ratePerClient: defaultRate } });
+  const onDisk = await bothSides({ isLazy: true });
   await edgeQueue.close();
   await edge.remove();
-  report(bench, `in and out at once for ${seconds} s`, inMemory);
-  report(bench, `in and out at once for ${seconds} s, far queue lazy`, onDisk);
+  const name = `in and out at once for ${seconds} s`;
+  report(bench, name, inMemory);
+  report(bench, `${name}, ${defaultRate}/s a client`, atRate);
+  report(bench, `${name}, far queue lazy`, onDisk);
 
-  async function bothSides(isLazy: boolean): Promise<Flows> {
+  async function bothSides({ isLazy = false, mqtt = {} }: { isLazy?: boolean; mqtt?: object }): Promise<Flows> {
     const flows: Flows = { gateway: [], rabbit: [] };
     const far = await startRabbit();
     const farQueue = await Queue.open(far.url, channel);
@@ -52,7 +59,7 @@ await benchmark(async (bench) => {
       await far.ctl('set_policy', 'reports', `^${channel}$`, '{"queue-mode":"lazy"}', '--apply-to', 'queues');
     }
     await bench.alternate(bench.rounds(3), {
-      gateway: async () => keep(flows.gateway, await throughGateway(far, farQueue, seconds)),
+      gateway: async () => keep(flows.gateway, await throughGateway(far, farQueue, mqtt, seconds)),
       rabbit: async () => keep(flows.rabbit, await throughRabbit(edge, edgeQueue, far, farQueue, seconds)),
     });
     await farQueue.close();
@@ -95,9 +102,9 @@ function report(bench: Bench, name: string, flows: Flows): void {
   describe(bench, beside, flows.rabbit.at(-1)!);
 }
 
-async function throughGateway(far: Rabbit, farQueue: Queue, seconds: number): Promise<Flow> {
+async function throughGateway(far: Rabbit, farQueue: Queue, mqtt: object, seconds: number): Promise<Flow> {
   await farQueue.purge();
-  const gateway = await GatewayProcess.start({ upstream: { url: far.url, acknowledge: 'broker' } });
+  const gateway = await GatewayProcess.start({ upstream: { url: far.url, acknowledge: 'broker' }, mqtt });
   const accepted = async () => (await gateway.counts()).accepted;
   const flow = await run({ port: gateway.mqttPort, replies: true }, seconds, accepted, () => farQueue.length());
   await gateway.remove();

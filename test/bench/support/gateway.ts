@@ -38,9 +38,9 @@ export class GatewayProcess {
       JSON.stringify({
         gateway: { id: 'gw-bench' },
         http: { host, port: this.#httpPort },
-        mqtt: { host, port: this.mqttPort, anonymous: true, ratePerClient: 0 },
         log: { level: 'error' },
         ...configuration,
+        mqtt: { host, port: this.mqttPort, anonymous: true, ratePerClient: 0, ...configuration.mqtt },
       }),
     );
   }
