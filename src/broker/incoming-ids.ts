@@ -5,7 +5,7 @@
 export class IncomingIds {
   readonly #ids = new Map<
     number,
-    { readonly stored: Promise<boolean>; readonly settle: (isStored: boolean) => void }
+    { readonly connection: unknown; readonly stored: Promise<boolean>; readonly settle: (isStored: boolean) => void }
   >();
 
   get size(): number {
@@ -15,15 +15,20 @@ export class IncomingIds {
   /**
    * Resolves to true when `id` is new: then the caller stores its report and calls `stored` or `failed`. Resolves to
    * false when the report of that id is on disk. Two calls in one turn never both get true.
+   *
+   * An id that an earlier connection left behind is new when its message does not say that it is a repeat: the client has
+   * forgotten the handshake, as it has to when it is told that there is no session.
    */
-  async claim(id: number): Promise<boolean> {
+  async claim(id: number, { connection, isRepeat }: { connection: unknown; isRepeat: boolean }): Promise<boolean> {
     for (;;) {
       const entry = this.#ids.get(id);
       if (entry === undefined) break;
-      if (await entry.stored) return false;
+      if (!(await entry.stored)) continue;
+      if (isRepeat || entry.connection === connection) return false;
+      if (this.#ids.get(id) === entry) this.#ids.delete(id);
     }
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    this.#ids.set(id, { stored: promise, settle: resolve });
+    this.#ids.set(id, { connection, stored: promise, settle: resolve });
     return true;
   }
 

@@ -7,6 +7,7 @@ interface ClientId {
 interface PacketId {
   readonly messageId: number;
   readonly cmd: string;
+  readonly dup?: boolean;
 }
 
 /**
@@ -49,12 +50,16 @@ export class SessionPersistence {
   async incomingGetPacket({ id }: ClientId, packet: PacketId): Promise<PacketId> {
     const session = this.#sessions.get(id);
     if (session === undefined) throw new Error('no such session');
-    const { incoming } = session;
+    // The connection that it came on: another may have the session when the disk has answered.
+    const { incoming, owner } = session;
+    const claim = { connection: owner, isRepeat: packet.dup === true };
     const isKnown =
-      packet.cmd === 'publish' ? !(await incoming.claim(packet.messageId)) : await incoming.has(packet.messageId);
+      packet.cmd === 'publish'
+        ? !(await incoming.claim(packet.messageId, claim))
+        : await incoming.has(packet.messageId);
     if (!isKnown) throw new Error('no such packet');
     // A repeat is answered without being published, so nothing else would tell the guard.
-    if (packet.cmd === 'publish') session.owner?.settled();
+    if (packet.cmd === 'publish') owner?.settled();
     return packet;
   }
 
