@@ -129,16 +129,14 @@ export class MachineRegistry {
         await this.#store.insertBatch(machineCollection, [{ document: next, series: serial }]);
         continue;
       }
-      if (present._base === next._base && !hasMore(present, next)) return;
+      if (present._base === next._base && surplus(present, next).length === 0) return;
       if (present._base !== next._base && !isLater(candidate, present)) return;
       const { _id, ...set } = next;
+      // In one step, so that nothing newer is replaced that another copy of the centre enters meanwhile.
+      const unset = surplus(present, next);
       const filter = { _base: present._base as string };
-      const written = await this.#store.update(machineCollection, serial, { set }, { filter });
-      if (written !== undefined) {
-        // A change sets fields and takes none away; what only the older one had must go too.
-        if (hasMore(written, next)) await this.#store.put(machineCollection, next);
-        return;
-      }
+      const written = await this.#store.update(machineCollection, serial, { set, unset }, { filter });
+      if (written !== undefined) return;
       present = undefined;
     }
     this.#logger.warn({ serial }, 'a machine changes too fast for its base information to be entered');
@@ -162,5 +160,6 @@ function isLater({ base, isDuplicate }: Candidate, present: StoredDocument): boo
   return isDuplicate ? order > 0 : order >= 0;
 }
 
-const hasMore = (document: StoredDocument, than: StoredDocument) =>
-  Object.keys(document).some((key) => !Object.hasOwn(than, key));
+/** The fields that only the first has. */
+const surplus = (document: StoredDocument, than: StoredDocument): string[] =>
+  Object.keys(document).filter((key) => !Object.hasOwn(than, key));

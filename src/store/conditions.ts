@@ -33,8 +33,8 @@ export function checkField(name: string): void {
 }
 
 /** Throws a TypeError for a change that no database could make. */
-export function checkChange({ set = {}, add = {}, setOnInsert = {} }: Change): void {
-  const fields = [set, add, setOnInsert].flatMap(Object.keys);
+export function checkChange({ set = {}, add = {}, unset = [], setOnInsert = {} }: Change): void {
+  const fields = [...[set, add, setOnInsert].flatMap(Object.keys), ...unset];
   for (const field of fields) checkField(field);
   if (fields.includes('_id')) throw new TypeError('_id cannot be changed');
   if (new Set(fields).size < fields.length) throw new TypeError('a field stands twice in a change');

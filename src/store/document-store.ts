@@ -74,11 +74,13 @@ export interface Query {
 
 /**
  * A change of one document: fields that get a value, integers that something is added to (missing counts as 0; what is no
- * number is refused). No field stands twice, and `_id` not at all: a TypeError.
+ * number is refused), fields that go. No field stands twice, and `_id` not at all: a TypeError.
  */
 export interface Change {
   readonly set?: Readonly<Record<string, StoredValue>>;
   readonly add?: Readonly<Record<string, bigint>>;
+  /** Fields that are not there afterwards. */
+  readonly unset?: readonly string[];
   /** Fields set only when the document is made by this change. */
   readonly setOnInsert?: Readonly<Record<string, StoredValue>>;
 }

@@ -47,10 +47,11 @@ export function searchOf({ filter, sort = [], skip = 0, limit = 0 }: Query) {
 /** What a change does to a document that there is; undefined when it does nothing. */
 export function changeOf(change: Change): Document | undefined {
   checkChange(change);
-  const { set = {}, add = {} } = change;
+  const { set = {}, add = {}, unset = [] } = change;
   const operators = {
     ...(Object.keys(set).length > 0 && { $set: asBson(set) }),
     ...(Object.keys(add).length > 0 && { $inc: add }),
+    ...(unset.length > 0 && { $unset: Object.fromEntries(unset.map((field) => [field, ''])) }),
   };
   return Object.keys(operators).length === 0 ? undefined : operators;
 }

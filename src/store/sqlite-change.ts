@@ -7,8 +7,9 @@ export class Refusal extends Error {}
 type Update = Extract<Writing, { kind: 'update' }>;
 
 /** A document after a change. Throws Refusal when something is to be added to what is no number, or leaves 64 bits. */
-export function changed(document: JsonObject, { set, add }: Update): JsonObject {
+export function changed(document: JsonObject, { set, add, unset }: Update): JsonObject {
   const result = { ...document, ...(JSON.parse(set) as JsonObject) };
+  for (const field of unset) delete result[field];
   for (const [field, amount] of add) result[field] = sum(field, document[field], amount);
   return result;
 }

@@ -204,7 +204,8 @@ export class SqliteDocumentStore implements DocumentStore {
     const set = fieldsText(change.set);
     const setOnInsert = fieldsText(change.setOnInsert);
     const add = Object.entries(change.add ?? {});
-    const call = { kind: 'update', target: targetOf(target), id, set, setOnInsert, add, tests, insert } as const;
+    const { unset = [] } = change;
+    const call = { kind: 'update', target: targetOf(target), id, set, setOnInsert, add, unset, tests, insert } as const;
     const text = (await thread.write(call, set.length + setOnInsert.length)) as string | null;
     return text === null ? undefined : decodeDocument(text);
   }

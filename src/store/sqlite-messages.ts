@@ -57,6 +57,7 @@ export type Writing =
       readonly set: string;
       readonly setOnInsert: string;
       readonly add: readonly (readonly [field: string, amount: bigint])[];
+      readonly unset: readonly string[];
       readonly tests: readonly KeyTest[];
       readonly insert: boolean;
     }

@@ -191,6 +191,36 @@ test('copies of the centre that write at once end with the newest', async () => 
   assert.is(document?.only29, true);
 });
 
+test('an older one with fewer fields, which is being entered while a newer one is, does not replace that', async () => {
+  let beforeEach: (() => Promise<void>) | undefined;
+  // Between any two steps of the older one's copy the newer one may come.
+  const slow = new Proxy(store, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value !== 'function') return value;
+      if (key !== 'put' && key !== 'update') return value.bind(target);
+      return async (...words: unknown[]) => {
+        await beforeEach?.();
+        return value.apply(target, words);
+      };
+    },
+  });
+  const copy = new MachineRegistry({ store: slow, logger: silentLogger });
+  for (const step of [1, 2]) {
+    await store.remove(machineCollection, { _id: 'sn1' });
+    const first = base('first', { gateway: 'g', seq: 1, accepted: 1, clock: 'trusted', received: 1 });
+    await registry().take([fresh(first)]);
+    let steps = 0;
+    beforeEach = async () => {
+      if (++steps === step) await registry().take([fresh(base('third', { gateway: 'g', seq: 3, received: 3 }))]);
+    };
+    await copy.take([fresh(base('second', { gateway: 'g', seq: 2, received: 2 }))]);
+    const document = await present();
+    assert.is(document?._base, step <= steps ? 'third' : 'second');
+    assert.not.ok(document && Object.hasOwn(document, '_accepted'));
+  }
+});
+
 test('a thousand machines at once', async () => {
   const many = Array.from({ length: 1000 }, (_, index) =>
     fresh(base(`m-${index}`, { gateway: 'g', seq: index + 1, received: 1 }, { 序列号: `sn${index}` })),

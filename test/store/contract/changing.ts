@@ -31,6 +31,16 @@ export function changingContract(each: Each): void {
     assert.is(await store.count(target), 1);
   });
 
+  each('takes fields away, those that are there', async ({ store }) => {
+    await store.put(target, { _id: 'a', v: 'x', old: 1n, older: { deep: 'y' } });
+    const change = { set: { v: 'z' }, unset: ['old', 'older', 'missing'] };
+    assert.is(await store.update(target, 'a', change, { filter: { v: 'y' } }), undefined);
+    assert.equal(sorted(await store.update(target, 'a', change)), sorted({ _id: 'a', v: 'z' }));
+    assert.equal(await store.find(target), [{ _id: 'a', v: 'z' }]);
+    assert.equal(await store.find(target, { filter: { old: 1n } }), []);
+    assert.equal(await store.update(target, 'b', { unset: ['v'] }, { insert: true }), { _id: 'b' });
+  });
+
   each('makes the document that is not there, without the filter', async ({ store }) => {
     const change = { set: { v: 'x' }, add: { n: 5n }, setOnInsert: { first: new Double(1) } };
     const made = await store.update(target, 'a', change, { insert: true, filter: { state: 'free' } });
