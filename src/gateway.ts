@@ -310,15 +310,16 @@ export class Gateway {
         queries.administer(request) ??
         (isDevicesRequest(request) ? flows.engine.devices(request) : undefined) ??
         (isAuthorizationRequest(request) ? administerAuthorization(authorization.state, request) : undefined) ??
-        administer(spool, request as SpoolRequest, clock, () => this.#forwarder?.onRequeued()),
+        administer(spool, request as SpoolRequest, clock, (record) => this.#forwarder?.onRequeued(record)),
     });
-    await control.start();
-    this.#stops.push(() => control.stop());
     if (this.#forwarder !== undefined) {
       const forwarder = this.#forwarder;
       await forwarder.start();
       this.#stops.push(() => forwarder.stop());
     }
+    // It counts what stands aside, which nobody may add to meanwhile.
+    await control.start();
+    this.#stops.push(() => control.stop());
     await flows.engine.start();
     this.#stops.push(() => flows.engine.stop());
     logger.info({ id: this.#id, ...this.ports, upstream: upstream && redactUrl(upstream.url) }, 'the gateway runs');

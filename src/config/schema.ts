@@ -50,7 +50,8 @@ export const schema = group('', {
     database: required(collectionName, { description: 'Database at the centre.' }),
     collection: required(collectionName, { description: 'Collection at the centre.' }),
     lane: field(choice('alarm', 'state', 'process', 'bulk'), 'process', {
-      description: 'Lane of the spool that its reports wait in.',
+      description:
+        'Lane of the spool that its reports wait in. Changed while some wait, those in the former lane may be overtaken by later ones.',
     }),
   }),
   authorization: group("Answers to machines' queries for authorization.", authorizationKeys),

@@ -4,6 +4,7 @@
  */
 import { HoldfastError } from '../errors.ts';
 import type { Clock } from '../platform/index.ts';
+import { asideReason } from './put-aside.ts';
 import type { DecodedRecord } from './record.ts';
 import type { Spool } from './spool.ts';
 import { asideNames, type LogName, laneNames } from './types.ts';
@@ -29,7 +30,7 @@ export type SpoolRequest =
 const batch = 256;
 
 /**
- * Answers a request. `onRequeued` is called when records were put back among those to be sent.
+ * Answers a request. `onRequeued` is told of each record that was put back among those to be sent.
  *
  * @throws HoldfastError `not-found`, `usage`, and what reading and writing the spool throws.
  */
@@ -37,7 +38,7 @@ export async function* administer(
   spool: Spool,
   request: SpoolRequest,
   clock: Clock,
-  onRequeued: () => void = () => {},
+  onRequeued: (record: DecodedRecord) => void = () => {},
 ): AsyncGenerator<object> {
   switch (request.action) {
     case 'status':
@@ -87,7 +88,8 @@ async function* verify(spool: Spool): AsyncGenerator<object> {
   const results = await spool.verify();
   let isSound = true;
   for (const [log, result] of Object.entries(results)) {
-    if (result.damaged.length > 0 || result.open !== result.expected) isSound = false;
+    const { open, expected, doneMeanwhile, damaged } = result;
+    if (damaged.length > 0 || open > expected || open < expected - doneMeanwhile) isSound = false;
     yield { log, ...result };
   }
   const { accepted, delivered, pending, quarantined, evicted } = spool.status;
@@ -99,7 +101,7 @@ async function requeue(
   spool: Spool,
   sequence: number | undefined,
   nowMs: number,
-  onRequeued: () => void,
+  onRequeued: (record: DecodedRecord) => void,
 ): Promise<object> {
   const records: DecodedRecord[] = [];
   for await (const { record } of walk(spool, 'quarantine')) {
@@ -107,8 +109,13 @@ async function requeue(
   }
   if (sequence !== undefined && records.length === 0) throw notFound(sequence);
   if (records.length > 0)
-    await spool.move('quarantine', records, 'deferred', `${Math.floor(nowMs)} sent again by hand`);
-  if (records.length > 0) onRequeued();
+    await spool.move(
+      'quarantine',
+      records,
+      'deferred',
+      asideReason({ wallMs: nowMs, windowMs: spool.windowMs }, 'sent again by hand'),
+      onRequeued,
+    );
   return { requeued: records.length };
 }
 

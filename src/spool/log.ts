@@ -160,8 +160,7 @@ export class Log {
       fileSystem: this.#setup.fileSystem,
       segments: this.#retention.segments,
       isDone: (ordinal) => this.isDone(ordinal),
-      nextOrdinal: this.#writer.nextOrdinal,
-      expected: this.pending,
+      now: () => ({ pending: this.pending, nextOrdinal: this.#writer.nextOrdinal }),
     });
   }
 

@@ -82,12 +82,14 @@ export class Moves {
   ): Promise<void> {
     const source = this.#logs.get(from)!;
     const target = this.#logs.get(to)!;
-    const open = records.filter((record) => !source.isDone(record.ordinal));
-    if (source === target || open.length === 0) return;
+    if (source === target || records.every((record) => source.isDone(record.ordinal))) return;
     // No record may be on its way to a third log while the second is not known, durably, to have it from the first:
     // else a start could not tell which place stands.
     await this.settle();
     await source.syncCursor();
+    // While the disk was waited for some may have been acknowledged, or given up for room.
+    const open = records.filter((record) => !source.isDone(record.ordinal));
+    if (open.length === 0) return;
     let failed: PromiseRejectedResult | undefined;
     const ordinals = open.map(({ ordinal }) => ordinal);
     await source.whileMoving(ordinals, async () => {

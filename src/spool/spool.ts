@@ -264,15 +264,28 @@ export class Spool {
   /**
    * Moves records, in order, to another log with their identity; resolves when that is on the device and the log that
    * they came from knows it. Until then they cannot be acknowledged. Rejects as `append`; then those that `isDone` does
-   * not know as done are where they were.
+   * not know as done are where they were. `onMoved` is told of each that has changed its place; one that was done by
+   * then has not.
    */
-  async move(from: LogName, records: readonly DecodedRecord[], to: LogName, reason: string | undefined): Promise<void> {
+  async move(
+    from: LogName,
+    records: readonly DecodedRecord[],
+    to: LogName,
+    reason: string | undefined,
+    onMoved?: (record: DecodedRecord) => void,
+  ): Promise<void> {
     await this.#moves.move(from, records, to, reason, (record, ordinal) => {
+      onMoved?.(record);
       if (to === 'quarantine' && record.origin !== undefined) this.#options.events?.onQuarantined?.(record.origin);
       const { lane, channel } = this.#options.indexed;
       if (from === lane) this.#index.remove(record.ordinal);
       if (to === lane && record.channel === channel) this.#index.add(record.serial, ordinal);
     });
+  }
+
+  /** Milliseconds on a clock that goes on over restarts and does not jump with the wall clock. */
+  get windowMs(): number {
+    return this.#time.nowMs();
   }
 
   /** Reads every segment of every log through; see `LogVerification`. */

@@ -7,23 +7,28 @@ export interface LogVerification {
   readonly segments: number;
   /** Valid records in them, done or not. */
   readonly records: number;
-  /** Those that are open; equal to what the log believes (`expected`) unless something is damaged. */
+  /** Those that were open when they were read. */
   readonly open: number;
+  /** What the log believed to be open at the beginning. */
   readonly expected: number;
+  /** How many may have been acknowledged, moved or given up while the log was read: so many fewer may have been found open. */
+  readonly doneMeanwhile: number;
   readonly damaged: readonly { readonly path: string; readonly from: number; readonly to: number }[];
 }
 
-/** Reads all segments through without changing anything; a few ms of the process at a time. */
+/**
+ * Reads all segments through without changing anything; a few ms of the process at a time. Records that are written
+ * meanwhile are not looked at.
+ */
 export async function verifySegments(options: {
   fileSystem: FileSystem;
   segments: readonly Segment[];
   isDone: (ordinal: number) => boolean;
-  /** Records before this ordinal are looked at, those written meanwhile are not. */
-  nextOrdinal: number;
-  /** How many records the log believes to be open. */
-  expected: number;
+  /** How many records the log believes to be open, and up to which ordinal it goes, now. */
+  now: () => { readonly pending: number; readonly nextOrdinal: number };
 }): Promise<LogVerification> {
-  const { fileSystem, isDone, nextOrdinal, expected } = options;
+  const { fileSystem, isDone, now } = options;
+  const { pending: expected, nextOrdinal } = now();
   const damaged: { path: string; from: number; to: number }[] = [];
   let records = 0;
   let open = 0;
@@ -49,5 +54,7 @@ export async function verifySegments(options: {
       file.close();
     }
   }
-  return { segments, records, open, expected, damaged };
+  const end = now();
+  const doneMeanwhile = expected + (end.nextOrdinal - nextOrdinal) - end.pending;
+  return { segments, records, open, expected, doneMeanwhile, damaged };
 }

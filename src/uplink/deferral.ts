@@ -8,7 +8,7 @@
 import type { Alarms } from '../alarms.ts';
 import { describeError } from '../errors.ts';
 import type { Clock, Logger, Timer } from '../platform/index.ts';
-import type { DecodedRecord, Spool } from '../spool/index.ts';
+import { asideReason, type DecodedRecord, type LogName, readAsideReason, type Spool } from '../spool/index.ts';
 import { type Flight, type FlightOutcome, type Pair, pairKey } from './flight.ts';
 
 const batch = 64;
@@ -23,7 +23,9 @@ export class Deferral {
   readonly #send: (record: DecodedRecord) => Promise<FlightOutcome> | undefined;
   /** Reports that wait here, by machine and channel. */
   readonly #counts = new Map<string, number>();
-  /** Wall time in ms of the last report of a channel that was stored. */
+  /** Reports that have come here since the start. */
+  #arrivals = 0;
+  /** When a report of a channel was stored last, by `Spool.windowMs`. */
   readonly #stored = new Map<string, number>();
   #moves: Promise<void> = Promise.resolve();
   /** Reports on their way here, by machine and channel. */
@@ -61,22 +63,18 @@ export class Deferral {
     return this.#moving;
   }
 
+  /** Counts what waits here. Until it resolves nothing may come. */
   async start(): Promise<void> {
-    await this.recount();
+    await this.#walk(async (records) => {
+      for (const record of records) this.#arrived(record);
+    });
     this.#schedule();
   }
 
-  /** Counts what waits here, after something was put here by hand. */
-  async recount(): Promise<void> {
-    const counts = new Map<string, number>();
-    await this.#walk(async (records) => {
-      for (const { channel, serial } of records) {
-        const key = pairKey(channel, serial);
-        counts.set(key, (counts.get(key) ?? 0) + 1);
-      }
-    });
-    this.#counts.clear();
-    for (const [key, count] of counts) this.#counts.set(key, count);
+  /** A report was put here by hand: it is tried soon. */
+  onRequeued(record: DecodedRecord): void {
+    this.#arrived(record);
+    this.wake();
   }
 
   /** Finishes what it has begun on the disk, and waits for no answer any more: the link is stopped before. */
@@ -95,7 +93,7 @@ export class Deferral {
 
   /** A report of this channel was stored: the centre is able to. */
   noteStored(channel: string): void {
-    this.#stored.set(channel, this.#clock.wallMs());
+    this.#stored.set(channel, this.#spool.windowMs);
   }
 
   /** Tries again soon: the link is back, or something was sent back here. */
@@ -108,20 +106,24 @@ export class Deferral {
   take(pair: Pair, flights: readonly Flight[], text: string): Promise<void> {
     this.#arrive(pair.key, flights.length);
     const moved = this.#moves.then(async () => {
-      for (let start = 0; start < flights.length; start += batch) {
+      for (const { log, part } of batches(flights)) {
         const records: DecodedRecord[] = [];
-        for (const flight of flights.slice(start, start + batch)) {
-          const record = await this.#spool.readAt(flight.log, flight);
+        for (const flight of part) {
+          const record = await this.#spool.readAt(log, flight);
           if (record !== undefined) records.push(record);
         }
-        if (records.length === 0) continue;
-        await this.#spool.move(flights[0]!.log, records, 'deferred', `${Math.floor(this.#clock.wallMs())} ${text}`);
-        this.#add(pairKey(pair.channel, pair.serial), records.length);
+        await this.#spool.move(log, records, 'deferred', asideReason(this.#now(), text), (record) =>
+          this.#arrived(record),
+        );
       }
     });
     this.#moves = moved.catch(() => {});
     this.#alarms.raise('report-deferred', { channel: pair.channel, serial: pair.serial, text }, pair.key);
-    return moved.finally(() => {
+    const taken = moved.then(() => {
+      // All of them were answered on the way.
+      if (!this.#counts.has(pair.key)) this.#alarms.clear('report-deferred', pair.key);
+    });
+    return taken.finally(() => {
       this.#arrive(pair.key, -flights.length);
       this.#schedule();
     });
@@ -134,9 +136,22 @@ export class Deferral {
     else this.#arriving.delete(key);
   }
 
-  #add(key: string, count: number): void {
-    const total = (this.#counts.get(key) ?? 0) + count;
-    if (total > 0) this.#counts.set(key, total);
+  #now(): { readonly wallMs: number; readonly windowMs: number } {
+    return { wallMs: this.#clock.wallMs(), windowMs: this.#spool.windowMs };
+  }
+
+  #arrived({ channel, serial }: DecodedRecord): void {
+    this.#arrivals++;
+    const key = pairKey(channel, serial);
+    this.#set(key, (this.#counts.get(key) ?? 0) + 1);
+  }
+
+  #left(key: string): void {
+    this.#set(key, (this.#counts.get(key) ?? 0) - 1);
+  }
+
+  #set(key: string, count: number): void {
+    if (count > 0) this.#counts.set(key, count);
     else {
       this.#counts.delete(key);
       this.#alarms.clear('report-deferred', key);
@@ -163,19 +178,27 @@ export class Deferral {
   /** One walk over everything that waits; true when something was stored. */
   async #runPass(): Promise<boolean> {
     const failed = new Set<string>();
+    const remaining = new Map<string, number>();
+    const arrivals = this.#arrivals;
     let progress = false;
     await this.#walk(async (records) => {
       const byPair = Map.groupBy(records, ({ channel, serial }) => pairKey(channel, serial));
       await Promise.all(
         [...byPair].map(async ([key, own]) => {
           for (const record of own) {
-            if (failed.has(key) || this.#stopped) return;
-            if (await this.#try(record)) progress = true;
-            else failed.add(key);
+            if (!failed.has(key) && !this.#stopped && (await this.#try(record))) progress = true;
+            else {
+              failed.add(key);
+              remaining.set(key, (remaining.get(key) ?? 0) + 1);
+            }
           }
         }),
       );
     });
+    // What was given up for room, say, nobody has told of. A walk that nothing came into has seen all that is here.
+    if (!this.#stopped && arrivals === this.#arrivals) {
+      for (const key of [...this.#counts.keys(), ...remaining.keys()]) this.#set(key, remaining.get(key) ?? 0);
+    }
     return progress;
   }
 
@@ -184,20 +207,16 @@ export class Deferral {
     const outcome = await this.#outcomeOf(record);
     const key = pairKey(record.channel, record.serial);
     if (outcome === 'delivered' || outcome === 'quarantined' || outcome === 'gone') {
-      this.#add(key, -1);
+      this.#left(key);
       return true;
     }
-    const [sinceText = '', ...text] = (record.reason ?? '').split(' ');
-    const sinceMs = Number(sinceText);
-    const isOld = this.#clock.wallMs() - sinceMs >= this.#quarantineAfterMs;
-    if (outcome !== 'refused' || !isOld || (this.#stored.get(record.channel) ?? 0) < sinceMs) return false;
-    await this.#spool.move('deferred', [record], 'quarantine', text.join(' '));
-    this.#add(key, -1);
-    this.#alarms.raise(
-      'report-quarantined',
-      { channel: record.channel, serial: record.serial, text: text.join(' ') },
-      key,
-    );
+    const { ageMs, text } = readAsideReason(record.reason, this.#now());
+    const storedMs = this.#stored.get(record.channel);
+    const othersAreStored = storedMs !== undefined && this.#spool.windowMs - storedMs <= ageMs;
+    if (outcome !== 'refused' || ageMs < this.#quarantineAfterMs || !othersAreStored) return false;
+    await this.#spool.move('deferred', [record], 'quarantine', text);
+    this.#left(key);
+    this.#alarms.raise('report-quarantined', { channel: record.channel, serial: record.serial, text }, key);
     return true;
   }
 
@@ -223,5 +242,17 @@ export class Deferral {
     } finally {
       reader.close();
     }
+  }
+}
+
+/** The reports in the order of acceptance, in parts of one log: a channel may have had another lane before the start. */
+function* batches(flights: readonly Flight[]): Generator<{ readonly log: LogName; readonly part: readonly Flight[] }> {
+  const ordered = [...flights].sort((one, other) => one.sequence - other.sequence);
+  for (let start = 0; start < ordered.length; ) {
+    const { log } = ordered[start]!;
+    let end = start + 1;
+    while (end < ordered.length && end - start < batch && ordered[end]!.log === log) end++;
+    yield { log, part: ordered.slice(start, end) };
+    start = end;
   }
 }

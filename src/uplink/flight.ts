@@ -5,6 +5,8 @@ export interface Flight {
   readonly messageId: string;
   readonly log: LogName;
   readonly ordinal: number;
+  /** Over all logs and restarts: the order of acceptance. */
+  readonly sequence: number;
   readonly epoch: number;
   readonly at: number;
   readonly length: number;
@@ -24,11 +26,27 @@ export interface Flight {
   state: string | undefined;
   /** The name that the report was given where it comes from, if it was. */
   readonly origin: string | undefined;
-  /** Set when somebody waits for the outcome. */
-  onSettled: ((outcome: FlightOutcome) => void) | undefined;
+  /** Who waits for the outcome (`awaitOutcome`). */
+  listeners: Set<OutcomeListener> | undefined;
 }
 
 export type FlightOutcome = 'delivered' | 'refused' | 'quarantined' | 'gone';
+
+type OutcomeListener = (outcome: FlightOutcome) => void;
+
+/** Has `listener` told what becomes of the flight, once. @returns what ends that */
+export function awaitOutcome(flight: Flight, listener: OutcomeListener): () => void {
+  flight.listeners ??= new Set();
+  flight.listeners.add(listener);
+  return () => flight.listeners?.delete(listener);
+}
+
+/** Tells all who wait for the outcome. */
+export function tellOutcome(flight: Flight, outcome: FlightOutcome): void {
+  const { listeners } = flight;
+  flight.listeners = undefined;
+  for (const listener of listeners ?? []) listener(outcome);
+}
 
 /** What the centre said against a machine's report, while it is tried again. */
 export interface Hold {
@@ -91,7 +109,7 @@ export class Pairs {
   park(flight: Flight): void {
     const { pair } = flight;
     let index = pair.waiting.length;
-    while (index > 0 && pair.waiting[index - 1]!.ordinal > flight.ordinal) index--;
+    while (index > 0 && pair.waiting[index - 1]!.sequence > flight.sequence) index--;
     pair.waiting.splice(index, 0, flight);
     flight.place = 'parked';
     this.waiting.add(pair);

@@ -41,17 +41,18 @@ export class Flights {
     return this.#flights.get(messageId);
   }
 
-  /** The flight of a record; undefined when the record is done. */
+  /** The flight of a record; undefined when the record is done, which it also is when it has gone to another log. */
   of(record: DecodedRecord, log: LogName): Flight | undefined {
     const messageId = `${this.#gatewayId}-${record.boot}-${record.sequence}`;
     const known = this.#flights.get(messageId);
-    if (known !== undefined) return known;
-    const { ordinal, epoch, at, length, channel, serial, origin } = record;
+    const { ordinal, sequence, epoch, at, length, channel, serial, origin } = record;
+    if (known?.log === log && known.ordinal === ordinal) return known;
     if (this.#spool.isDone(log, ordinal)) return undefined;
     return {
       messageId,
       log,
       ordinal,
+      sequence,
       epoch,
       at,
       length,
@@ -64,7 +65,7 @@ export class Flights {
       firstSentAtMs: 0,
       sentAtMs: 0,
       confirmedAtMs: undefined,
-      onSettled: undefined,
+      listeners: undefined,
     };
   }
 
@@ -98,7 +99,8 @@ export class Flights {
 
   /** It is settled. */
   remove(flight: Flight): void {
-    this.#flights.delete(flight.messageId);
+    // Sent again from the log that it has gone to, the report has another flight.
+    if (this.#flights.get(flight.messageId) === flight) this.#flights.delete(flight.messageId);
     this.takeOut(flight);
     this.pairs.tidy(flight.pair);
   }

@@ -16,7 +16,7 @@ import { type DecodedRecord, type LaneName, type LogName, laneNames } from '../s
 import { Admission } from './admission.ts';
 import { ChannelPauses } from './channel-pauses.ts';
 import { Correlation } from './correlation.ts';
-import type { Flight, FlightOutcome } from './flight.ts';
+import { awaitOutcome, type Flight, type FlightOutcome, tellOutcome } from './flight.ts';
 import { Flights } from './flights.ts';
 import type { ForwarderOptions, ForwarderState } from './forwarder-options.ts';
 import { LaneQueue } from './lane-queue.ts';
@@ -163,9 +163,9 @@ export class Forwarder implements ReportListener {
     this.#lanes.find(({ name }) => name === log)?.fill();
   }
 
-  /** Reports were put back among those that stand aside, to be sent again. */
-  onRequeued(): void {
-    void this.#refusals.deferral.recount().then(() => this.#refusals.deferral.wake());
+  /** A report was put back among those that stand aside, to be sent again. */
+  onRequeued(record: DecodedRecord): void {
+    this.#refusals.deferral.onRequeued(record);
   }
 
   /**
@@ -175,17 +175,19 @@ export class Forwarder implements ReportListener {
   async bringForward(serial: string, deadlineMs: number): Promise<void> {
     const { spool, clock } = this.#options;
     const records = await spool.pendingOf(serial);
+    const ends: (() => void)[] = [];
     const settled = records.map(
       (record) =>
         new Promise<void>((resolve) => {
           const flight = this.#flights.of(record, indexedLane);
           if (flight === undefined) return resolve();
-          flight.onSettled = () => resolve();
+          ends.push(awaitOutcome(flight, () => resolve()));
           if (flight.place === 'nowhere') this.#park(flight);
         }),
     );
     this.#pump();
     await Promise.race([Promise.all(settled), clock.sleep(deadlineMs)]);
+    for (const end of ends) end();
   }
 
   onConnected(): void {
@@ -249,7 +251,7 @@ export class Forwarder implements ReportListener {
       this.#refusals.deferral.noteStored(flight.pair.channel);
       // A later report may have been stored before an earlier one was refused: that one is still held.
       const next = flight.pair.waiting[0];
-      if (next === undefined || next.sends === 0 || next.ordinal > flight.ordinal) flight.pair.hold = undefined;
+      if (next === undefined || next.sends === 0 || next.sequence > flight.sequence) flight.pair.hold = undefined;
       this.#settle(flight, 'delivered');
     } else if (verdict.kind === 'malformed') void this.#refusals.quarantine(flight, verdict.text);
     else this.#refusals.refuse(flight, verdict.text);
@@ -342,7 +344,7 @@ export class Forwarder implements ReportListener {
       if (spool.acknowledge(flight.log, flight.ordinal)) this.#options.counters.reportsDelivered++;
       if (origin !== undefined) this.#options.onDelivered?.(origin);
     }
-    flight.onSettled?.(outcome);
+    tellOutcome(flight, outcome);
     if (this.#flights.pairs.waiting.size > 0) void this.#resending.drain();
   }
 

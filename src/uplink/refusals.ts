@@ -3,7 +3,7 @@ import { describeError } from '../errors.ts';
 import type { Clock, Logger } from '../platform/index.ts';
 import type { DecodedRecord, Spool } from '../spool/index.ts';
 import { Deferral } from './deferral.ts';
-import type { Flight, FlightOutcome, Pair } from './flight.ts';
+import { awaitOutcome, type Flight, type FlightOutcome, type Pair, tellOutcome } from './flight.ts';
 import type { Flights } from './flights.ts';
 
 /** What refusals need of the forwarder. */
@@ -68,8 +68,7 @@ export class Refusals {
       this.#host.settle(flight, 'refused');
       return;
     }
-    flight.onSettled?.('refused');
-    flight.onSettled = undefined;
+    tellOutcome(flight, 'refused');
     const now = this.#clock.monotonicMs();
     const pauseMs = Math.min(this.#pauses.longestMs, (pair.hold?.pauseMs ?? this.#pauses.firstMs / 2) * 2);
     pair.hold = { sinceMs: pair.hold?.sinceMs ?? now, untilMs: now + pauseMs, pauseMs, text };
@@ -111,7 +110,11 @@ export class Refusals {
       const now = this.#clock.monotonicMs();
       pair.hold ??= { sinceMs: now, untilMs: 0, pauseMs: this.#pauses.firstMs, text };
       pair.hold.untilMs = now + this.#pauses.longestMs;
-      for (const flight of flights) if (!this.#spool.isDone(flight.log, flight.ordinal)) this.#flights.park(flight);
+      for (const flight of flights) {
+        // The disk may have taken a part of them.
+        if (this.#spool.isDone(flight.log, flight.ordinal)) this.#host.settle(flight, 'refused');
+        else this.#flights.park(flight);
+      }
     }
     this.#host.pump();
   }
@@ -121,7 +124,7 @@ export class Refusals {
     const flight = this.#flights.of(record, 'deferred');
     if (flight === undefined) return Promise.resolve('gone');
     return new Promise((resolve) => {
-      flight.onSettled = resolve;
+      awaitOutcome(flight, resolve);
       if (flight.place === 'nowhere') this.#flights.park(flight);
       this.#host.pump();
     });

@@ -86,7 +86,9 @@ test('a report in the quarantine is delivered when it is sent on and the centre 
   transport.receipt(first!, { 错误: '报文格式错误', 错误码: 'malformed' });
   await pass(() => spool.status.quarantined === 1);
   assert.is((await spool.fateOf('all/moved'))?.fate, 'quarantined');
-  for await (const answer of administer(spool, { action: 'requeue' }, clock, () => forwarder.onRequeued())) {
+  for await (const answer of administer(spool, { action: 'requeue' }, clock, (record) =>
+    forwarder.onRequeued(record),
+  )) {
     assert.equal(answer, { requeued: 1 });
   }
   assert.is((await spool.fateOf('all/moved'))?.fate, 'waiting');

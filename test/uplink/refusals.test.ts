@@ -23,8 +23,8 @@ test('a report that is malformed goes to the quarantine, and can be sent again f
   assert.is(bench.spool.status.pending, 0);
   await waitFor(() => bench.alarms.active[0]?.code === 'report-quarantined');
   const { administer } = await import('../../src/spool/index.ts');
-  for await (const item of administer(bench.spool, { action: 'requeue' }, bench.clock, () =>
-    bench.forwarder.onRequeued(),
+  for await (const item of administer(bench.spool, { action: 'requeue' }, bench.clock, (record) =>
+    bench.forwarder.onRequeued(record),
   )) {
     assert.equal(item, { requeued: 1 });
   }
