@@ -103,20 +103,27 @@ async function requeue(
   nowMs: number,
   onRequeued: (record: DecodedRecord) => void,
 ): Promise<object> {
-  const records: DecodedRecord[] = [];
-  for await (const { record } of walk(spool, 'quarantine')) {
-    if (sequence === undefined || record.sequence === sequence) records.push(record);
+  const reason = asideReason({ wallMs: nowMs, windowMs: spool.windowMs }, 'sent again by hand');
+  // What the centre refuses anew meanwhile comes back behind these.
+  let left = spool.status.logs.quarantine.pending;
+  let requeued = 0;
+  const reader = spool.createReader('quarantine');
+  try {
+    while (left > 0) {
+      const read = await reader.read(Math.min(batch, left));
+      if (read.length === 0) break;
+      left -= read.length;
+      const wanted = read.filter((record) => sequence === undefined || record.sequence === sequence);
+      await spool.move('quarantine', wanted, 'deferred', reason, (record) => {
+        requeued++;
+        onRequeued(record);
+      });
+    }
+  } finally {
+    reader.close();
   }
-  if (sequence !== undefined && records.length === 0) throw notFound(sequence);
-  if (records.length > 0)
-    await spool.move(
-      'quarantine',
-      records,
-      'deferred',
-      asideReason({ wallMs: nowMs, windowMs: spool.windowMs }, 'sent again by hand'),
-      onRequeued,
-    );
-  return { requeued: records.length };
+  if (sequence !== undefined && requeued === 0) throw notFound(sequence);
+  return { requeued };
 }
 
 async function* walk(spool: Spool, only: LogName | undefined): AsyncGenerator<{ log: LogName; record: DecodedRecord }> {

@@ -49,6 +49,29 @@ test('so does one that is given up for room', async () => {
   await spool.close();
 });
 
+test('a requeue takes what was in the quarantine, and not what comes back meanwhile', async () => {
+  const { spool, clock } = await openSpool();
+  await Promise.all(Array.from({ length: 600 }, () => spool.append('process', report('one'))));
+  await spool.move('process', await readAll(spool, 'process'), 'quarantine', 'malformed');
+  let requeued = 0;
+  let back: Promise<void> | undefined;
+  // The centre refuses the first ones anew while the others are still on their way.
+  const sendBack = async () => spool.move('deferred', await readAll(spool, 'deferred'), 'quarantine', 'malformed');
+  const items: object[] = [];
+  for await (const item of administer(spool, { action: 'requeue' }, clock, () => {
+    requeued++;
+    back ??= sendBack();
+  })) {
+    items.push(item);
+  }
+  await back;
+  assert.equal(items, [{ requeued: 600 }]);
+  assert.is(requeued, 600);
+  assert.ok(spool.status.quarantined > 0, 'some had come back');
+  addsUp(spool);
+  await spool.close();
+});
+
 test('a sound spool is called sound while its reports are delivered and new ones come', async () => {
   const { spool, clock } = await openSpool();
   for (let n = 0; n < 40; n++) await spool.append('process', report(Buffer.alloc(10_000, 'x')));
