@@ -23,6 +23,8 @@ export class Deferral {
   readonly #send: (record: DecodedRecord) => Promise<FlightOutcome> | undefined;
   /** Reports that wait here, by machine and channel. */
   readonly #counts = new Map<string, number>();
+  /** False until all of them have been counted once. */
+  #isCounted = false;
   /** Reports that have come here since the start. */
   #arrivals = 0;
   /** When a report of a channel was stored last, by `Spool.windowMs`. */
@@ -63,11 +65,16 @@ export class Deferral {
     return this.#moving;
   }
 
-  /** Counts what waits here. Until it resolves nothing may come. */
+  /** Counts what waits here. Until it resolves nothing may come. What the disk does not read is counted by a later pass. */
   async start(): Promise<void> {
-    await this.#walk(async (records) => {
-      for (const record of records) this.#arrived(record);
-    });
+    try {
+      await this.#walk(async (records) => {
+        for (const record of records) this.#arrived(record);
+      });
+      this.#isCounted = true;
+    } catch (error) {
+      this.#logger.error({ error: describeError(error) }, 'cannot read all of what stands aside, trying again');
+    }
     this.#schedule();
   }
 
@@ -160,7 +167,7 @@ export class Deferral {
 
   #schedule(): void {
     this.#timer?.cancel();
-    if (this.#stopped || this.#counts.size === 0 || this.#pass !== undefined) return;
+    if (this.#stopped || this.#pass !== undefined || (this.#isCounted && this.#counts.size === 0)) return;
     this.#timer = this.#clock.after(this.#pauseMs, () => {
       this.#pass = this.#runPass()
         .catch((error: unknown) => {
@@ -197,6 +204,7 @@ export class Deferral {
     });
     // What was given up for room, say, nobody has told of. A walk that nothing came into has seen all that is here.
     if (!this.#stopped && arrivals === this.#arrivals) {
+      this.#isCounted = true;
       for (const key of [...this.#counts.keys(), ...remaining.keys()]) this.#set(key, remaining.get(key) ?? 0);
     }
     return progress;

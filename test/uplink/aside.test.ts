@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HoldfastError } from '../../src/errors.ts';
-import { administer } from '../../src/spool/index.ts';
+import { administer, Spool } from '../../src/spool/index.ts';
 import type { OutgoingReport } from '../../src/uplink/transport.ts';
 import { forwarderBench, passUntil, quiet, rest } from '../support/forwarder-bench.ts';
 
@@ -132,6 +132,35 @@ test('the disk takes a part of them: none is forgotten, and none overtakes', asy
   assert.equal(centre.stored, all);
   await isOver('bad');
   await bench.close();
+});
+
+test('a disk that does not read them at the start keeps no gateway from starting, and they are sent once it does', async () => {
+  const { bench, centre, aside } = await setUp();
+  centre.verdict = () => 'refuse';
+  await bench.store('bad', 2);
+  await passUntil(bench, () => aside() === 2, 100_000);
+  await bench.close();
+  const { createReader } = Spool.prototype;
+  let isBroken = true;
+  Spool.prototype.createReader = function (log) {
+    const reader = createReader.call(this, log);
+    const read = reader.read.bind(reader);
+    reader.read = (count) =>
+      isBroken && log === 'deferred' ? Promise.reject(new Error('EIO: i/o error, read')) : read(count);
+    return reader;
+  };
+  try {
+    const again = await forwarderBench({}, bench.folder);
+    again.transport.answerAll();
+    again.transport.connect();
+    const fresh = await again.store('good');
+    await passUntil(again, () => again.sequences().includes(fresh[0]!));
+    isBroken = false;
+    await passUntil(again, () => again.spool.status.pending === 0, 900_000);
+    await again.close();
+  } finally {
+    Spool.prototype.createReader = createReader;
+  }
 });
 
 test('base information that is brought forward while a pass sends it from here: the pass goes on', async () => {
