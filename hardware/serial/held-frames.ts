@@ -64,6 +64,14 @@ export class HeldFrames {
     });
   }
 
+  /** Takes away what is kept, for another place. */
+  takeAll(): readonly Buffer[] {
+    const frames = this.#frames;
+    this.#frames = [];
+    this.#bytes = 0;
+    return frames;
+  }
+
   clear(): void {
     this.#stopRelease();
     this.#expiry?.cancel();

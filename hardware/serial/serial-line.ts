@@ -151,6 +151,11 @@ export class SerialLine {
     this.#held.putBack(frames);
   }
 
+  /** Takes away the frames that are kept for a reader. */
+  takeKept(): readonly Buffer[] {
+    return this.#held.takeAll();
+  }
+
   /** Writes one frame; see `LastingPort.write`, and `encodeFrame` for what else may fail. */
   async write(payload: Buffer, waitMs = 0): Promise<void> {
     const bytes = encodeFrame(this.framing, payload);

@@ -67,6 +67,8 @@ export class SerialLines {
     validateFraming(framing, maxFrameBytes);
     const description = `${describeSettings(settings)}, ${describeFraming(framing)}, frames up to ${maxFrameBytes} bytes`;
     let entry = this.#entries.get(uri);
+    /** What was received under the old settings and nobody has read yet. */
+    let kept: readonly Buffer[] = [];
     if (entry && entry.description !== description) {
       if (entry.owners.size > 0) {
         const others = [...entry.owners.values()].join(', ');
@@ -75,6 +77,7 @@ export class SerialLines {
           `${uri} is shared, with different settings: ${others} set ${entry.description}; ${owner} set ${description}`,
         );
       }
+      kept = entry.line.takeKept();
       this.#close(uri, entry);
       entry = undefined;
     }
@@ -92,6 +95,7 @@ export class SerialLines {
       entry = { line, description, owners: new Map(), linger: undefined };
       this.#entries.set(uri, entry);
       line.start(this.#closing.get(uri));
+      line.giveBack(kept);
     }
     return this.#lease(uri, entry, owner);
   }

@@ -15,6 +15,8 @@ function register(RED: NodeRed): void {
         const credentials: GatewayCredentials = this.credentials ?? {};
         const { holdfast: box } = RED.settings;
         this.client = makeClient({ config, credentials, box, log: (text) => this.log(text) });
+        // Reports of nodes that were deleted are sent also when no other node refers to this one.
+        if (this.client.pending.store.counts().waiting > 0) this.client.start();
       } catch (error) {
         this.problem = error instanceof NodeError ? error : new NodeError('bad-settings', textOf(error));
         this.error(this.problem);

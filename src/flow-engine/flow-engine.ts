@@ -301,7 +301,18 @@ export class FlowEngine {
     this.#failures = { revision: '', count: 0 };
     alarms.clear('flow-engine-down');
     if (this.#flow.knownGood) return;
-    await this.#files.keep(content);
+    try {
+      await this.#files.keep(content);
+    } catch (error) {
+      this.#logger.warn(
+        { error: describeError(error) },
+        'the flow cannot be kept as known to be good; it is tried again',
+      );
+      this.#wellTimer = this.#options.clock.after(this.#limits.knownGoodMs, () => {
+        void this.#inTurn(() => this.#runsWell(content));
+      });
+      return;
+    }
     this.#flow = { revision: content.revision, knownGood: true };
     await this.#files.mark(undefined);
     alarms.clear('flow-restored');

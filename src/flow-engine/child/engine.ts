@@ -4,8 +4,10 @@
  * Without the editor only those of Node-RED's own nodes are loaded that the flow uses.
  */
 import { setDefaultResultOrder } from 'node:dns';
+import { join } from 'node:path';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import { readIfThere } from '../durable-file.ts';
+import { credentialsName } from '../flow-pair.ts';
 import { LineLimit } from '../line-limit.ts';
 import type { ChildSettings, LogLine, TlsMaterial } from '../protocol.ts';
 import { coreTypes, namesFor, withheld } from './core-nodes.ts';
@@ -13,6 +15,7 @@ import type { Editor } from './editor.ts';
 import { logLine } from './log.ts';
 import {
   coreNodesFolder,
+  loadCredentials,
   loadMqttPacket,
   loadRuntime,
   loadUtil,
@@ -31,6 +34,9 @@ const stopDrainMs = 4000;
 /** Should a deploy never come to its end, the sources go on all the same. */
 const forgottenMs = 60_000;
 
+/** Why Node-RED does not start a flow; other errors are of reading it, and leave the one that runs. */
+const notStarted = new Set(['safe-mode', 'missing-types', 'missing-modules']);
+
 export interface EngineOptions {
   readonly settings: ChildSettings;
   readonly parent: Parent;
@@ -45,6 +51,10 @@ export class Engine {
   #editor: Editor | undefined;
   #flows: 'none' | 'starting' | 'started' | 'stopping' = 'none';
   #forgotten: Timer | undefined;
+  /** Resolves when the flow was read, or could not be. */
+  readonly #read = Promise.withResolvers<void>();
+  /** The flow that was stopped last was stopped in part. */
+  #isPartial = false;
 
   constructor(options: EngineOptions) {
     const { settings, parent, clock } = options;
@@ -88,15 +98,18 @@ export class Engine {
     this.#traffic.attach(this.#runtime.hooks);
     this.#listen();
     await this.#runtime.start();
+    // A deploy before the first flow and its credentials were read would be written over by them, and they by it.
+    await Promise.race([this.#read.promise, clock.sleep(settleMs)]);
     await this.#editor?.start();
   }
 
   /** Stops the sources, lets messages reach the end of their flow, and stops the flows. */
   async stop(): Promise<void> {
-    const { drainMs } = this.#options.settings.limits;
-    // What a deploy holds is sent when its flow has started.
-    if (this.#traffic.isHolding) await this.#settled(stopDrainMs);
-    if (this.#flows === 'started') await this.#traffic.quiesce(Math.min(drainMs, stopDrainMs));
+    const { settings, clock } = this.#options;
+    const begunMs = clock.monotonicMs();
+    await this.#deployed(stopDrainMs / 2);
+    const leftMs = stopDrainMs - (clock.monotonicMs() - begunMs);
+    if (this.#flows === 'started') await this.#traffic.quiesce(Math.min(settings.limits.drainMs, leftMs));
     await this.#editor?.stop();
     await this.#runtime.stop();
     this.#traffic.abandon();
@@ -117,7 +130,7 @@ export class Engine {
       storageModule: createStorage({
         folder: child.folder,
         beforeSwitch: () => this.#beforeSwitch(),
-        afterFailure: () => void this.#traffic.release(),
+        afterFailure: () => this.#afterFailure(),
       }),
       safeMode: child.isSafeMode || undefined,
       holdfast: child.box,
@@ -190,13 +203,22 @@ export class Engine {
       void this.#traffic.release();
       parent.tell({ kind: 'flows', state: 'started' });
     });
-    events.on('flows:stopping', () => {
+    events.on('flows:stopping', ({ type }: { type?: string }) => {
+      this.#isPartial = type !== 'full' && this.#flows === 'started';
       this.#flows = 'stopping';
       parent.tell({ kind: 'flows', state: 'stopping' });
     });
     events.on('runtime-event', ({ id, payload }: { id: string; payload?: { error?: string } }) => {
-      if (id !== 'runtime-state' || payload?.error === undefined) return;
+      if (id !== 'runtime-state') return;
+      this.#read.resolve();
+      if (payload?.error === undefined || !notStarted.has(payload.error)) return;
       this.#flows = 'none';
+      if (this.#isPartial) {
+        // What did not change runs on.
+        this.#flows = 'started';
+        this.#forgotten?.cancel();
+        void this.#traffic.release();
+      }
       parent.tell({ kind: 'flows', state: payload.error === 'safe-mode' ? 'safe' : 'incomplete' });
     });
   }
@@ -210,6 +232,26 @@ export class Engine {
     const begunMs = clock.monotonicMs();
     const isBetween = () => this.#flows === 'starting' || this.#flows === 'stopping';
     while (isBetween() && clock.monotonicMs() - begunMs < deadlineMs) await clock.sleep(20);
+  }
+
+  /** A deploy under way comes to its end, in time; what it holds is sent in any case, to the flow that runs by then. */
+  async #deployed(deadlineMs: number): Promise<void> {
+    const { clock } = this.#options;
+    const begunMs = clock.monotonicMs();
+    const isUnderWay = () => this.#traffic.isHolding && this.#flows !== 'none';
+    while (isUnderWay() && clock.monotonicMs() - begunMs < deadlineMs) await clock.sleep(20);
+    if (this.#traffic.isHolding && this.#flows === 'started') await this.#traffic.release();
+  }
+
+  /** The flow that runs goes on, with the credentials that are on the disk: a deploy changes those in memory before it writes. */
+  async #afterFailure(): Promise<void> {
+    void this.#traffic.release();
+    try {
+      const text = await readIfThere(join(this.#options.settings.folder, credentialsName));
+      await loadCredentials().load(JSON.parse(text ?? '{}'));
+    } catch {
+      // They stay as they are in memory.
+    }
   }
 
   async #beforeSwitch(): Promise<void> {

@@ -14,6 +14,7 @@ export interface FlowNode {
   readonly id: string;
   readonly type: string;
   readonly name?: string;
+  readonly wires?: readonly (readonly string[])[];
   readonly _inputCallback?: { readonly length: number } | null;
   readonly _inputCallbacks?: readonly unknown[] | null;
   readonly _expectedDoneCount?: number;
@@ -101,5 +102,8 @@ export const loadMqttPacket = () => {
   const nodes = createRequire(require.resolve('@node-red/nodes'));
   return createRequire(nodes.resolve('mqtt'))('mqtt-packet') as { writeToStream: { cacheNumbers: boolean } };
 };
+/** The credentials as Node-RED has them in memory; a deploy changes them before it is written. */
+export const loadCredentials = () =>
+  require('@node-red/runtime/lib/nodes/credentials') as { load(credentials: object): Promise<void> };
 /** The folder of Node-RED's own nodes. */
 export const coreNodesFolder = dirname(require.resolve('@node-red/nodes'));

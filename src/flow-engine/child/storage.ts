@@ -16,8 +16,8 @@ export interface StorageOptions {
   readonly folder: string;
   /** Called before the files of a deploy are replaced. */
   readonly beforeSwitch: () => Promise<void>;
-  /** The files could not be replaced: the flow that runs goes on. */
-  readonly afterFailure: () => void;
+  /** Files could not be replaced, or not be read for a reload: the flow that runs goes on. */
+  readonly afterFailure: () => void | Promise<void>;
 }
 
 /** Node-RED looks for these as own properties, so it is no class. */
@@ -34,10 +34,13 @@ export function createStorage({ folder, beforeSwitch, afterFailure }: StorageOpt
     try {
       return await action();
     } catch (error) {
-      afterFailure();
+      credentials = undefined;
+      await afterFailure();
       throw error;
     }
   };
+  // Node-RED hands over the credentials first; on disk they change with the flows they belong to.
+  let credentials: object | undefined;
   let library: ReturnType<typeof loadLibrary> | undefined;
   const openLibrary = async () => {
     if (library === undefined) {
@@ -46,8 +49,6 @@ export function createStorage({ folder, beforeSwitch, afterFailure }: StorageOpt
     }
     return library;
   };
-  // Node-RED hands over the credentials first; on disk they change with the flows they belong to.
-  let credentials: object | undefined;
 
   return {
     async init() {
@@ -64,7 +65,11 @@ export function createStorage({ folder, beforeSwitch, afterFailure }: StorageOpt
         await writePair(folder, { flows: textOf(flows), credentials: changed });
         credentials = undefined;
       }),
-    getCredentials: () => read(credentialsName, {}),
+    getCredentials: () =>
+      read(credentialsName, {}).catch(async (error: unknown) => {
+        await afterFailure();
+        throw error;
+      }),
     async saveCredentials(value: object) {
       credentials = value;
     },

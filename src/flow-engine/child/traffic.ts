@@ -100,7 +100,7 @@ export class Traffic {
   onSend(events: readonly SendEvent[]): false | undefined {
     if (!this.#isHolding || this.#isPassing) return undefined;
     const source = events[0]?.source.node;
-    if (source === undefined || this.#deliveries.has(source)) return undefined;
+    if (source === undefined || this.#isHandling(source)) return undefined;
     this.#hold(source, events);
     return false;
   }
@@ -202,6 +202,13 @@ export class Traffic {
     return hasFresh;
   }
 
+  /** What it has had for long it does not handle any more. */
+  #isHandling(node: FlowNode): boolean {
+    const sinceMs = this.#options.clock.monotonicMs() - this.#options.limits.stuckMs;
+    for (const delivery of this.#deliveries.get(node)?.values() ?? []) if (delivery.sinceMs > sinceMs) return true;
+    return false;
+  }
+
   #hold(source: FlowNode, events: readonly SendEvent[]): void {
     const { maxHeld, maxHeldBytes } = this.#options.limits;
     const outputs = outputsOf(events);
@@ -265,16 +272,17 @@ function expectsDone(node: FlowNode): boolean {
 
 /** What the node gave to `send`: the messages of each output once, however many wires leave it. */
 function outputsOf(events: readonly SendEvent[]): unknown[][] {
-  const outputs: unknown[][] = [];
-  const wires = new Map<number, string>();
-  for (const { msg, source, destination } of events) {
-    const wire = wires.get(source.port) ?? destination.id;
-    wires.set(source.port, wire);
-    if (wire !== destination.id) continue;
-    while (outputs.length <= source.port) outputs.push([]);
-    outputs[source.port]!.push(msg);
+  const outputs: SendEvent[][] = [];
+  for (const event of events) {
+    while (outputs.length <= event.source.port) outputs.push([]);
+    outputs[event.source.port]!.push(event);
   }
-  return outputs;
+  // Wire by wire; outputs of a subflow may make two wires to one node.
+  return outputs.map((ofPort, port) => {
+    const wires =
+      ofPort[0]?.source.node.wires?.[port]?.length ?? new Set(ofPort.map((each) => each.destination.id)).size;
+    return ofPort.slice(0, ofPort.length / Math.max(1, wires)).map(({ msg }) => msg);
+  });
 }
 
 function sizeOf(outputs: unknown[][]): number {
