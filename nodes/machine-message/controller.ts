@@ -45,7 +45,8 @@ export class MachineMessageController implements Controller {
   readonly #timers: Timers;
   readonly #calm: Calm;
   readonly #rate: Rate;
-  readonly #stops: (() => void)[];
+  readonly #stopState: () => void;
+  readonly #leave: (removed: boolean) => void;
   #allowed = true;
   #cancelRefresh: (() => void) | undefined;
 
@@ -57,22 +58,22 @@ export class MachineMessageController implements Controller {
     this.#timers = timers;
     this.#rate = new Rate(timers);
     this.#calm = new Calm(timers, () => this.#showStatus());
-    this.#stops = [
-      client.onState.add(() => this.#calm.request()),
-      client.subscriptions.add(filter, {
-        onMessage: (message) => this.#onMessage(message),
-        onAllowed: (allowed) => {
-          this.#allowed = allowed;
-          this.#calm.request();
-        },
-      }),
-    ];
+    this.#stopState = client.onState.add(() => this.#calm.request());
+    const listener = {
+      onMessage: (message: MachineMessage) => this.#onMessage(message),
+      onAllowed: (allowed: boolean) => {
+        this.#allowed = allowed;
+        this.#calm.request();
+      },
+    };
+    this.#leave = client.subscriptions.add(filter, listener, config.id);
     this.#calm.request();
     this.#refreshLater();
   }
 
-  close(): void {
-    for (const stop of this.#stops) stop();
+  close(removed: boolean): void {
+    this.#stopState();
+    this.#leave(removed);
     this.#calm.stop();
     this.#cancelRefresh?.();
   }

@@ -54,7 +54,7 @@ export class GatewayClient {
   readonly where: string;
   readonly pending: Pending;
   readonly requests: Requests;
-  readonly subscriptions = new Subscriptions();
+  readonly subscriptions: Subscriptions;
   readonly onState = new Listeners<LinkState>();
   readonly onUplink = new Listeners<UplinkState>();
   readonly onReport = new Listeners<ReportEvent>();
@@ -74,6 +74,7 @@ export class GatewayClient {
     this.pending = options.pending;
     const client = options.connection.username;
     this.requests = new Requests({ client, timers: this.#timers });
+    this.subscriptions = new Subscriptions(this.#timers);
     this.#sender = new ReportSender({
       client,
       pending: options.pending,
@@ -103,6 +104,7 @@ export class GatewayClient {
     this.#stop.abort();
     await this.#running;
     this.requests.end();
+    this.subscriptions.end();
   }
 
   /**

@@ -275,6 +275,7 @@ test('machines: the fewest subscriptions, each message once, a refusal is told',
         onMessage: ({ payload }) => got.push(`${name} ${payload}`),
         onAllowed: (yes) => allowed.push(`${name} ${yes}`),
       },
+      name,
     );
   const stop = listen('a', 'device_error_info', '');
   listen('b', 'device_error_info', 's1');
@@ -282,7 +283,7 @@ test('machines: the fewest subscriptions, each message once, a refusal is told',
   gateway.publish('holdfast/local/message/device_error_info/s1', Buffer.from('x'));
   await until(() => got.length === 2);
   assert.deepEqual(got, ['a x', 'b x']);
-  stop();
+  stop(true);
   listen('c', 'secret', '');
   await until(() => allowed.includes('c false') && allowed.includes('b true'));
   gateway.publish('holdfast/local/message/device_error_info/s2', Buffer.from('y'));

@@ -1,7 +1,7 @@
 import * as assert from 'node:assert/strict';
 import { suite } from 'uvu';
 import { until } from '../support/until.ts';
-import { collect, gatewayNode, loadFlow, nodeOf, statuses, stopRuntime, unloadFlow } from './support/flow.ts';
+import { collect, deploy, gatewayNode, loadFlow, nodeOf, statuses, stopRuntime, unloadFlow } from './support/flow.ts';
 import { ScriptedGateway } from './support/scripted-gateway.ts';
 
 const test = suite('machine message and uplink');
@@ -50,6 +50,37 @@ test('machine message: parsed, with channel and serial; what is no JSON reaches 
   assert.equal((caught[0]!.error as { code?: string }).code, 'bad-json');
   assert.equal(String(caught[0]?.payload), 'no json');
   await until(() => texts.includes('machine-message.status.rate'));
+});
+
+test('machine message: what machines report while it is deployed anew comes afterwards, in order', async () => {
+  const gateway = new ScriptedGateway();
+  gateways.push(gateway);
+  await gateway.start();
+  const { node: gatewayConfig, credentials } = gatewayNode(gateway, 'anew');
+  const flow = (name: string) => [
+    gatewayConfig,
+    { id: 'node', type: 'holdfast-machine-message', version: 1, gateway: 'anew', channel, name, wires: [['got']] },
+    { id: 'slow', type: 'helper', name },
+    { id: 'got', type: 'helper' },
+  ];
+  await loadFlow(flow('before') as never, { credentials });
+  const filter = `holdfast/local/message/${channel}/+`;
+  await until(() => gateway.filters.includes(filter));
+  const got = collect('got');
+  const publish = (n: number) => gateway.publish(topic('s1'), Buffer.from(JSON.stringify({ n })));
+  nodeOf('slow').on('close', (done: () => void) => {
+    for (let n = 1; n <= 1010; n++) publish(n);
+    setTimeout(done, 300);
+  });
+  await deploy(flow('after') as never, 'nodes');
+  publish(1011);
+  await until(() => got.some(({ payload }) => (payload as { n: number }).n === 1011));
+  // As many as the box keeps for a client that is away. Credentials, given again, would make the gateway node anew as well.
+  assert.deepEqual(
+    got.map(({ payload }) => (payload as { n: number }).n),
+    Array.from({ length: 1001 }, (_, index) => index + 11),
+  );
+  assert.equal(gateway.filters.filter((each) => each === filter).length, 1, 'subscribed all the time');
 });
 
 test('machine message: byte for byte, of one machine', async () => {
