@@ -9,8 +9,7 @@
  * without the editor, the flow is tried on and on (alarm `flow-engine-down` either way).
  */
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeError, type ErrorCode, HoldfastError } from '../errors.ts';
 import type { Clock, Logger, LogLevel, Timer } from '../platform/index.ts';
@@ -19,6 +18,7 @@ import { DeviceDesk, type DevicesRequest } from './device-desk.ts';
 import { EditorDesk } from './editor-desk.ts';
 import { type FlowContent, FlowFiles, isReadable } from './flow-files.ts';
 import { type End, FlowProcess } from './flow-process.ts';
+import { paletteFolder } from './palette-folder.ts';
 import type { ChildSettings, LogLine, News, TlsMaterial } from './protocol.ts';
 import {
   defaultFlowEngineLimits,
@@ -287,10 +287,14 @@ export class FlowEngine {
       if (content === undefined) return;
       this.#flow = { revision: content.revision, knownGood: good?.revision === content.revision };
       this.#logger.info({ revision: content.revision, knownGood: this.#flow.knownGood }, 'the flow runs');
-      this.#wellTimer?.cancel();
-      this.#wellTimer = this.#options.clock.after(this.#limits.knownGoodMs, () => {
-        void this.#inTurn(() => this.#runsWell(content));
-      });
+      this.#expectWell(content);
+    });
+  }
+
+  #expectWell(content: FlowContent): void {
+    this.#wellTimer?.cancel();
+    this.#wellTimer = this.#options.clock.after(this.#limits.knownGoodMs, () => {
+      void this.#inTurn(() => this.#runsWell(content));
     });
   }
 
@@ -301,20 +305,8 @@ export class FlowEngine {
     this.#failures = { revision: '', count: 0 };
     alarms.clear('flow-engine-down');
     if (this.#flow.knownGood) return;
-    try {
-      await this.#files.keep(content);
-    } catch (error) {
-      this.#logger.warn(
-        { error: describeError(error) },
-        'the flow cannot be kept as known to be good; it is tried again',
-      );
-      this.#wellTimer = this.#options.clock.after(this.#limits.knownGoodMs, () => {
-        void this.#inTurn(() => this.#runsWell(content));
-      });
-      return;
-    }
+    if (!(await this.#files.keep(content, this.#logger))) return this.#expectWell(content);
     this.#flow = { revision: content.revision, knownGood: true };
-    await this.#files.mark(undefined);
     alarms.clear('flow-restored');
     this.#logger.info({ revision: content.revision }, 'the flow is kept as known to be good');
   }
@@ -397,14 +389,5 @@ export class FlowEngine {
 
   #write({ level, text, facts }: LogLine): void {
     this.#logger[level](facts, text);
-  }
-}
-
-/** Where the palette is installed; undefined when it is not. */
-function paletteFolder(): string | undefined {
-  try {
-    return dirname(createRequire(import.meta.url).resolve('@holdfast/node-red/package.json'));
-  } catch {
-    return undefined;
   }
 }

@@ -62,8 +62,22 @@ export class FlowFiles {
     await writePair(this.#folder, { flows, credentials });
   }
 
-  /** Keeps a flow as the one that is known to be good. */
-  async keep(content: FlowContent): Promise<void> {
+  /**
+   * Keeps a flow as the one that is known to be good, and forgets that another was taken back. Never rejects; false when
+   * the disk did not take it.
+   */
+  async keep(content: FlowContent, logger: Logger): Promise<boolean> {
+    try {
+      await this.#replaceKept(content);
+      await rm(this.#path(markName), { force: true });
+      return true;
+    } catch (error) {
+      logger.warn({ error: describeError(error) }, 'the flow cannot be kept as known to be good, trying again');
+      return false;
+    }
+  }
+
+  async #replaceKept(content: FlowContent): Promise<void> {
     const [fresh, kept, old] = [this.#path('known-good.new'), this.#path('known-good'), this.#path('known-good.old')];
     await rm(fresh, { recursive: true, force: true });
     await mkdir(fresh, { mode: 0o700 });
@@ -95,10 +109,9 @@ export class FlowFiles {
     await writePair(this.#folder, { flows: content.flows, credentials: content.credentials });
   }
 
-  /** Remembers over a restart that a flow was taken back; undefined forgets it. */
-  async mark(rejected: string | undefined): Promise<void> {
-    if (rejected === undefined) await rm(this.#path(markName), { force: true });
-    else await writeDurably(this.#path(markName), `${JSON.stringify({ rejected })}\n`);
+  /** Remembers over a restart that a flow was taken back. */
+  async mark(rejected: string): Promise<void> {
+    await writeDurably(this.#path(markName), `${JSON.stringify({ rejected })}\n`);
   }
 
   /** The file of the flow that was taken back last, as long as no other has run well since. */

@@ -27,7 +27,7 @@ import { PendingIndex } from './pending-index.ts';
 import type { DecodedRecord, RecordContent, RecordPosition } from './record.ts';
 import { RepeatWindow } from './repeat-window.ts';
 import type { SpoolOptions } from './spool-options.ts';
-import { type LogStatus, type SpoolStatus, sumUp } from './status.ts';
+import { hasLost, type LogStatus, type SpoolStatus, sumUp } from './status.ts';
 import { Tails } from './tails.ts';
 import { asideNames, type LaneName, type LogName, laneNames, type NewReport, type ReportFate } from './types.ts';
 import type { LogVerification } from './verification.ts';
@@ -242,7 +242,7 @@ export class Spool {
     if (isSettled) return { sequence, fate: 'delivered' };
     const place = await this.take(sequence);
     if (place !== undefined) return { sequence, fate: place.log === 'quarantine' ? 'quarantined' : 'waiting' };
-    return { sequence, fate: this.origins.find(origin)?.isSettled || !this.#hasLost() ? 'delivered' : 'given-up' };
+    return { sequence, fate: this.origins.find(origin)?.isSettled || !hasLost(this.#logs) ? 'delivered' : 'given-up' };
   }
 
   /** The waiting reports of a machine on the indexed channel, in order, wherever in the backlog they stand. */
@@ -329,11 +329,6 @@ export class Spool {
     await this.#checkpoints.finish();
     this.repeats.close();
     this.origins.close();
-  }
-
-  /** Whether there were reports that went another way than to the centre. */
-  #hasLost(): boolean {
-    return [...this.#logs].some(([name, { status }]) => name !== 'refused' && status.evicted + status.corrupt > 0);
   }
 
   #log(name: LogName): Log {

@@ -36,6 +36,11 @@ export interface SpoolStatus {
   readonly counters: Readonly<Record<string, number>>;
 }
 
+/** Whether there were reports that went another way than to the centre. */
+export function hasLost(logs: ReadonlyMap<LogName, { readonly status: LogStatus }>): boolean {
+  return [...logs].some(([name, { status }]) => name !== 'refused' && status.evicted + status.corrupt > 0);
+}
+
 /** What follows for the whole spool from the counts of its logs. */
 export function sumUp(
   logs: Readonly<Record<LogName, LogStatus>>,

@@ -19,6 +19,8 @@ const body = (n: number) =>
     地址: '重庆',
   });
 
+type Started = Awaited<ReturnType<typeof startBroker>>;
+
 async function connect(port: number): Promise<RawClient> {
   const client = new RawClient(port);
   client.write(connectPacket({ id: 'printer', clean: false }));
@@ -27,14 +29,19 @@ async function connect(port: number): Promise<RawClient> {
   return client;
 }
 
-test('a machine that has lost power and counts from 1 again: its new report is no repeat of the old one', async () => {
+/** A machine connects, sends a report with id 1 and is gone before it has sent PUBREL; resolves with its next connection. */
+async function afterPubrec(): Promise<{ intake: Started['intake']; second: RawClient }> {
   const { broker, intake, port } = await startBroker();
   const first = await connect(port);
   first.write(publishPacket(process, body(1), { qos: 2, id: 1 }));
   await first.next(pubrec);
   first.socket.destroy();
   await until(() => broker.connectedCount === 0);
-  const second = await connect(port);
+  return { intake, second: await connect(port) };
+}
+
+test('a machine that has lost power and counts from 1 again: its new report is no repeat of the old one', async () => {
+  const { intake, second } = await afterPubrec();
   second.write(publishPacket(process, body(2), { qos: 2, id: 1 }));
   await second.next(pubrec);
   // On the same connection it is a repeat, whether it says so or not.
@@ -46,13 +53,7 @@ test('a machine that has lost power and counts from 1 again: its new report is n
 });
 
 test('one that goes on where it was, and says so, has its report stored once', async () => {
-  const { broker, intake, port } = await startBroker();
-  const first = await connect(port);
-  first.write(publishPacket(process, body(1), { qos: 2, id: 1 }));
-  await first.next(pubrec);
-  first.socket.destroy();
-  await until(() => broker.connectedCount === 0);
-  const second = await connect(port);
+  const { intake, second } = await afterPubrec();
   second.write(publishPacket(process, body(1), { qos: 2, id: 1, dup: true }));
   await second.next(pubrec);
   second.write(acknowledge(0x62, 1));

@@ -121,18 +121,25 @@ for (const kind of ['nodes', 'flows']) {
   });
 }
 
-test('credentials of a deploy that failed do not come into force later', async () => {
+const secret = (note: string, more: object = {}) => flow({ id: 'secret', type: 'test-secret', name: note, ...more });
+
+/** A node with the password `old` runs, and then a deploy fails because the disk does not take it. */
+async function afterFailure(deployed: FlowNode[]) {
   const made = await withEditor();
-  const secret = (note: string, more: object = {}) => flow({ id: 'secret', type: 'test-secret', name: note, ...more });
   await made.client.deploy(secret('', { credentials: { password: 'old' } }));
   await until(() => made.written().includes('secret old'), 'old');
   const block = made.folder.file('flows/flows-new.json.new');
   mkdirSync(block);
-  await made.client.deploy(secret('', { credentials: { password: 'new' } })).then(
+  await made.client.deploy(deployed).then(
     () => assert.unreachable(),
     () => {},
   );
   rmdirSync(block);
+  return made;
+}
+
+test('credentials of a deploy that failed do not come into force later', async () => {
+  const made = await afterFailure(secret('', { credentials: { password: 'new' } }));
   assert.is((await reload(made)).status, 204);
   await made.client.deploy(secret('note'));
   await made.engine.stop();
@@ -144,20 +151,24 @@ test('credentials of a deploy that failed do not come into force later', async (
 });
 
 test('a deploy that failed takes no credentials away', async () => {
-  const made = await withEditor();
-  const secret = (note: string, more: object = {}) => flow({ id: 'secret', type: 'test-secret', name: note, ...more });
-  await made.client.deploy(secret('', { credentials: { password: 'old' } }));
-  await until(() => made.written().includes('secret old'), 'old');
-  const block = made.folder.file('flows/flows-new.json.new');
-  mkdirSync(block);
-  await made.client.deploy(flow()).then(
-    () => assert.unreachable(),
-    () => {},
-  );
-  rmdirSync(block);
+  const made = await afterFailure(flow());
   await made.client.deploy(secret('again'));
   await sleep(500);
   assert.is(made.written().at(-1), 'secret old');
+});
+
+test('a flow that the disk does not take as known to be good is kept when it does, and runs on', async () => {
+  const made = bench({ flows: counting(), limits: { knownGoodMs: 200 } });
+  // What cannot be removed stands for a disk that takes nothing.
+  const block = made.folder.file('flows/flow-restored.json');
+  mkdirSync(block);
+  await made.engine.start();
+  const said = (text: string) => made.lines.some((line) => line.text.includes(text));
+  await until(() => said('cannot be kept as known to be good'), 'it is told');
+  assert.is(made.engine.state.state, 'running');
+  rmdirSync(block);
+  await until(() => said('is kept as known to be good'), 'it is kept');
+  assert.is(made.engine.state.restarts, 0);
 });
 
 test.run();
