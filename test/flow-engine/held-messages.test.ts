@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { freePort } from '../support/temporary.ts';
 import { counting, holes, more, numbers, opened, slowBy, withEditor, withNodes } from './deploys.ts';
-import { counter, flow, functionNode, probe, stopAll } from './support.ts';
+import { counter, flow, functionNode, once, probe, stopAll } from './support.ts';
 
 const test = suite('what deploys hold');
 test.after.each(stopAll);
@@ -133,18 +133,9 @@ test('a source that once took a message and never said done is held as well', as
      }); };`,
   );
   await opened(made);
-  const order = {
-    id: 'i',
-    type: 'inject',
-    props: [{ p: 'payload' }],
-    payload: 'go',
-    payloadType: 'str',
-    repeat: '',
-    crontab: '',
-  };
   const flows = (note: string) =>
     flow(
-      { ...order, once: true, onceDelay: 0.05, wires: [['chatty']] },
+      once('inject', 'chatty'),
       { id: 'chatty', type: 'test-chatty', wires: [['slow']] },
       functionNode('slow', `${slowBy(60)} // ${note}`, 'probe'),
       probe('probe'),
