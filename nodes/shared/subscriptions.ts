@@ -45,6 +45,8 @@ export class Subscriptions {
   #session: Session | undefined;
   /** What is subscribed on this session, or being so. */
   #current = new Set<string>();
+  /** Whether the gateway lets this credential see what is subscribed, as far as it has answered. */
+  readonly #allowed = new Map<string, boolean>();
 
   constructor(timers: Timers) {
     this.#timers = timers;
@@ -58,6 +60,8 @@ export class Subscriptions {
     const early = this.#takeKept(owner);
     this.#wanted.set(listener, { filter, early });
     this.#apply();
+    // Of what is subscribed already no answer will come.
+    for (const [subscribed, allowed] of this.#allowed) if (concerns(subscribed, filter)) listener.onAllowed(allowed);
     // The nodes behind this one may be made after it.
     if (early !== undefined) setImmediate(() => this.#giveEarly(listener));
     return (removed) => this.#leave(listener, owner, removed);
@@ -72,6 +76,7 @@ export class Subscriptions {
   up(session: Session): void {
     this.#session = session;
     this.#current = new Set();
+    this.#allowed.clear();
     this.#apply();
   }
 
@@ -130,12 +135,16 @@ export class Subscriptions {
     if (!session) return;
     const filters = [...this.#wanted.values(), ...this.#kept.values()].map(({ filter }) => filter);
     const needed = new Set(coveringFilters(filters));
-    for (const filter of this.#current) if (!needed.has(filter)) session.unsubscribe(filter);
+    for (const filter of this.#current) {
+      if (needed.has(filter)) continue;
+      this.#allowed.delete(filter);
+      session.unsubscribe(filter);
+    }
     for (const filter of needed) {
       if (this.#current.has(filter)) continue;
       session.subscribe(filter).then(
         (allowed) => {
-          if (this.#session === session) this.#tell(filter, allowed);
+          if (this.#session === session && this.#current.has(filter)) this.#tell(filter, allowed);
         },
         // The session has ended; the next one subscribes again.
         () => undefined,
@@ -145,11 +154,16 @@ export class Subscriptions {
   }
 
   #tell(filter: string, allowed: boolean): void {
+    this.#allowed.set(filter, allowed);
     for (const [listener, wanted] of [...this.#wanted]) {
-      if (coveringFilters([wanted.filter])[0] === filter || filter.endsWith('#')) listener.onAllowed(allowed);
+      if (concerns(filter, wanted.filter)) listener.onAllowed(allowed);
     }
   }
 }
+
+/** Whether what is wanted comes by a subscription. */
+const concerns = (subscribed: string, wanted: MessageFilter): boolean =>
+  coveringFilters([wanted])[0] === subscribed || subscribed.endsWith('#');
 
 const matches = ({ channel, serial }: MessageFilter, message: MachineMessage): boolean =>
   (channel === '' || channel === message.channel) && (serial === '' || serial === message.serial);

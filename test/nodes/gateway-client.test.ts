@@ -284,8 +284,12 @@ test('machines: the fewest subscriptions, each message once, a refusal is told',
   await until(() => got.length === 2);
   assert.deepEqual(got, ['a x', 'b x']);
   stop(true);
-  listen('c', 'secret', '');
+  const leave = listen('c', 'secret', '');
   await until(() => allowed.includes('c false') && allowed.includes('b true'));
+  // Made anew it is subscribed still, and hears what the gateway has said.
+  leave(false);
+  listen('c again', 'secret', '');
+  await until(() => allowed.includes('c again false'));
   gateway.publish('holdfast/local/message/device_error_info/s2', Buffer.from('y'));
   gateway.publish('holdfast/local/message/device_error_info/s1', Buffer.from('z'));
   await until(() => got.length === 3);
